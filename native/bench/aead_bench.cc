@@ -1,0 +1,182 @@
+// Compares the AEAD back ends with each other and, if its library is there, with BoringSSL.
+//
+//   aead_bench [--rounds N] [--boringssl PATH]
+//
+// Every round times every candidate once, in turn, on the same packets in cache; the result is the median over the rounds
+// of the cycles (of the time stamp counter) a byte, and of the ratio to the reference within a round, which a noisy
+// machine moves least. The reference is BoringSSL, or the last back end (libsodium) without it. Writes JSON to stdout.
+//
+// BoringSSL is only ever loaded here, at run time: the addon lives in a process that exports OpenSSL's symbols.
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+#include "crypto/aead.h"
+#include "util/bytes.h"
+
+namespace {
+
+using weft::crypto::AeadJob;
+using weft::crypto::kAeadTagSize;
+
+struct Candidate {
+  std::string name;
+  std::function<void(std::span<AeadJob>)> seal, open;
+};
+
+uint64_t cycles() {
+#if defined(__x86_64__)
+  _mm_lfence();
+  const uint64_t t = __rdtsc();
+  _mm_lfence();
+  return t;
+#else
+  return (uint64_t)std::chrono::steady_clock::now().time_since_epoch().count();
+#endif
+}
+
+// BoringSSL's EVP_AEAD, as declared in its openssl/aead.h; one context for all packets.
+class BoringSsl {
+ public:
+  explicit BoringSsl(const char* path, const uint8_t* key) {
+    void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) return;
+    const auto algorithm = (const void* (*)())dlsym(library, "EVP_aead_chacha20_poly1305");
+    const auto create = (void* (*)(const void*, const uint8_t*, size_t, size_t))dlsym(library, "EVP_AEAD_CTX_new");
+    seal_ = (Transform)dlsym(library, "EVP_AEAD_CTX_seal");
+    open_ = (Transform)dlsym(library, "EVP_AEAD_CTX_open");
+    if (algorithm && create && seal_ && open_) context_ = create(algorithm(), key, weft::crypto::kAeadKeySize, kAeadTagSize);
+  }
+  bool usable() const { return context_ != nullptr; }
+  void seal(std::span<AeadJob> jobs) const {
+    for (AeadJob& job : jobs) job.ok = transform(seal_, job, job.length, job.length + kAeadTagSize);
+  }
+  void open(std::span<AeadJob> jobs) const {
+    for (AeadJob& job : jobs) job.ok = transform(open_, job, job.length + kAeadTagSize, job.length);
+  }
+
+ private:
+  using Transform = int (*)(const void* context, uint8_t* out, size_t* out_length, size_t out_room, const uint8_t* nonce,
+                            size_t nonce_length, const uint8_t* in, size_t in_length, const uint8_t* ad, size_t ad_length);
+
+  bool transform(Transform f, const AeadJob& job, size_t in_length, size_t out_room) const {
+    uint8_t nonce[12] = {};
+    weft::store_le64(nonce + 4, job.counter);
+    size_t n;
+    return f(context_, job.data, &n, out_room, nonce, sizeof nonce, job.data, in_length, nullptr, 0) == 1;
+  }
+
+  void* context_ = nullptr;
+  Transform seal_ = nullptr, open_ = nullptr;
+};
+
+double median(std::vector<double> v) {
+  std::nth_element(v.begin(), v.begin() + (ptrdiff_t)v.size() / 2, v.end());
+  return v[v.size() / 2];
+}
+
+// A case: `packets` of one size at the stride of a UDP_SEGMENT send buffer, worked on in calls of `batch`.
+class Case {
+ public:
+  Case(uint32_t size, size_t batch, const uint8_t* key)
+      : batch_(batch), packets_(std::max<size_t>(batch, 16)), stride_(size + 32), text_(packets_ * stride_ + 64) {
+    for (size_t i = 0; i < text_.size(); i++) text_[i] = (uint8_t)(i * 167);
+    for (size_t i = 0; i < packets_; i++) jobs_.push_back({key, 1000 + i, text_.data() + 16 + i * stride_, size, false});
+  }
+
+  // Cycles a byte of one go over all packets. Opening starts from what `sealer` sealed.
+  double time(const Candidate& candidate, bool open, const Candidate& sealer) {
+    if (open) {
+      if (sealed_.empty()) {
+        sealer.seal(jobs_);
+        sealed_ = text_;
+      }
+      std::memcpy(text_.data(), sealed_.data(), text_.size());
+    }
+    const auto& f = open ? candidate.open : candidate.seal;
+    const uint64_t start = cycles();
+    for (size_t i = 0; i < packets_; i += batch_) f(std::span(jobs_).subspan(i, std::min(batch_, packets_ - i)));
+    const uint64_t end = cycles();
+    if (open && !std::all_of(jobs_.begin(), jobs_.end(), [](const AeadJob& job) { return job.ok; })) {
+      std::fprintf(stderr, "%s: refused a good packet\n", candidate.name.c_str());
+      std::exit(1);
+    }
+    return (double)(end - start) / (double)(packets_ * jobs_[0].length);
+  }
+
+ private:
+  size_t batch_, packets_, stride_;
+  std::vector<uint8_t> text_, sealed_;
+  std::vector<AeadJob> jobs_;
+};
+
+void measure(const std::vector<Candidate>& candidates, uint32_t size, size_t batch, bool open, int rounds,
+             const uint8_t* key, bool first) {
+  Case work(size, batch, key);
+  const size_t n = candidates.size();
+  std::vector<std::vector<double>> cost(n), ratio(n);
+  for (int round = -3; round < rounds; round++) {  // the first three only warm up
+    std::vector<double> now(n);
+    for (size_t i = 0; i < n; i++) {
+      const size_t c = (i + (size_t)(round + 3)) % n;
+      now[c] = work.time(candidates[c], open, candidates[0]);
+    }
+    if (round < 0) continue;
+    for (size_t c = 0; c < n; c++) {
+      cost[c].push_back(now[c]);
+      ratio[c].push_back(now.back() / now[c]);
+    }
+  }
+  for (size_t c = 0; c < n; c++) {
+    std::printf("%s\n    {\"op\": \"%s\", \"size\": %u, \"batch\": %zu, \"candidate\": \"%s\", \"cyclesPerByte\": %.3f, "
+                "\"speedRatio\": %.3f}",
+                first && c == 0 ? "" : ",", open ? "open" : "seal", size, batch, candidates[c].name.c_str(), median(cost[c]),
+                median(ratio[c]));
+  }
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int rounds = 300;
+  const char* boringssl_path = "/usr/lib/x86_64-linux-gnu/android/libcrypto.so.0";
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (std::strcmp(argv[i], "--rounds") == 0) rounds = std::max(1, std::atoi(argv[i + 1]));
+    if (std::strcmp(argv[i], "--boringssl") == 0) boringssl_path = argv[i + 1];
+  }
+  uint8_t key[weft::crypto::kAeadKeySize];
+  for (size_t i = 0; i < sizeof key; i++) key[i] = (uint8_t)(i * 7 + 1);
+
+  std::vector<Candidate> candidates;
+  for (const weft::crypto::Aead* aead : weft::crypto::available_aeads()) {
+    candidates.push_back({std::string(aead->name), aead->seal, aead->open});
+  }
+  const BoringSsl boringssl(boringssl_path, key);
+  if (boringssl.usable()) {
+    candidates.push_back({"boringssl", [&](auto jobs) { boringssl.seal(jobs); }, [&](auto jobs) { boringssl.open(jobs); }});
+  }
+
+  std::printf("{\n  \"rounds\": %d,\n  \"reference\": \"%s\",\n  \"results\": [", rounds, candidates.back().name.c_str());
+  bool first = true;
+  for (const uint32_t size : {64u, 256u, 1420u, 8900u}) {
+    for (const size_t batch : {1u, 45u}) {
+      for (const bool open : {false, true}) {
+        measure(candidates, size, batch, open, rounds, key, first);
+        first = false;
+      }
+    }
+  }
+  std::printf("\n  ]\n}\n");
+}

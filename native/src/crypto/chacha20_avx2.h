@@ -1,0 +1,168 @@
+// ChaCha20 (RFC 8439, 2.3) on eight blocks at once with AVX2, with Poly1305 of other data issued in between.
+//
+// A lane is one 64-byte block. Register i holds word i of all eight lanes, one lane a 32-bit column, so a quarter round
+// is the same for all and needs no diagonal shuffles:
+//
+//              lane 0     lane 1     ...   lane 7
+//      x0     "expa"     "expa"            "expa"
+//      ...
+//      x4..x11  key        key               key
+//      x12    block no.  block no.         block no.     (64 bytes of one packet, or of eight different ones)
+//      x13       0          0                 0
+//      x14,15 counter    counter           counter       (the packet's)
+//
+// At the end two 8x8 transposes turn columns into the lanes' 64 contiguous bytes.
+#pragma once
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include "crypto/chacha20_lanes.h"
+#include "crypto/poly1305_mulx.h"
+
+#define WEFT_AVX2 __attribute__((always_inline, target("avx2,bmi2"))) inline
+
+namespace weft::crypto::avx2 {
+
+inline constexpr int kLanes = 8;
+
+// The rows of the state that do not change between passes: constants and key, each word in every lane.
+struct alignas(32) KeyRows {
+  __m256i row[12];
+};
+
+// One pass: what goes into the nonce and block rows, and where each lane's key stream is xored from and to.
+struct alignas(32) Lanes {
+  uint32_t block[kLanes], counter_lo[kLanes], counter_hi[kLanes];
+  const uint8_t* from[kLanes];
+  uint8_t* to[kLanes];
+};
+
+WEFT_AVX2 void load_key(KeyRows& rows, const uint8_t* key) {
+  static constexpr uint32_t kSigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};  // "expand 32-byte k"
+WEFT_UNROLL
+  for (int i = 0; i < 4; i++) rows.row[i] = _mm256_set1_epi32((int)kSigma[i]);
+WEFT_UNROLL
+  for (int i = 0; i < 8; i++) rows.row[4 + i] = _mm256_set1_epi32((int)load_le32(key + 4 * i));
+}
+
+// The byte shuffles that rotate 32-bit words left by 16 and by 8.
+struct Rotations {
+  __m256i by16, by8;
+};
+
+WEFT_AVX2 Rotations rotations() {
+  Rotations r = {
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)),
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14)),
+  };
+  // Opaque to the compiler: clang, knowing the masks, trades cheap xors for more shuffles.
+  asm("" : "+x"(r.by16), "+x"(r.by8));
+  return r;
+}
+
+template <int kBits>
+WEFT_AVX2 __m256i rotate(__m256i x) {
+  return _mm256_or_si256(_mm256_slli_epi32(x, kBits), _mm256_srli_epi32(x, 32 - kBits));
+}
+
+// Two quarter rounds, interleaved: as many as the sixteen registers bear.
+template <int A, int B, int C, int D, int E, int F, int G, int H>
+WEFT_AVX2 void quarter_rounds(__m256i (&x)[16], const Rotations& r) {
+  x[A] = _mm256_add_epi32(x[A], x[B]);
+  x[E] = _mm256_add_epi32(x[E], x[F]);
+  x[D] = _mm256_shuffle_epi8(_mm256_xor_si256(x[D], x[A]), r.by16);
+  x[H] = _mm256_shuffle_epi8(_mm256_xor_si256(x[H], x[E]), r.by16);
+  x[C] = _mm256_add_epi32(x[C], x[D]);
+  x[G] = _mm256_add_epi32(x[G], x[H]);
+  x[B] = rotate<12>(_mm256_xor_si256(x[B], x[C]));
+  x[F] = rotate<12>(_mm256_xor_si256(x[F], x[G]));
+  x[A] = _mm256_add_epi32(x[A], x[B]);
+  x[E] = _mm256_add_epi32(x[E], x[F]);
+  x[D] = _mm256_shuffle_epi8(_mm256_xor_si256(x[D], x[A]), r.by8);
+  x[H] = _mm256_shuffle_epi8(_mm256_xor_si256(x[H], x[E]), r.by8);
+  x[C] = _mm256_add_epi32(x[C], x[D]);
+  x[G] = _mm256_add_epi32(x[G], x[H]);
+  x[B] = rotate<7>(_mm256_xor_si256(x[B], x[C]));
+  x[F] = rotate<7>(_mm256_xor_si256(x[F], x[G]));
+}
+
+// 8x8 transpose of 32-bit words; `a` is the first of eight registers, out[l] becomes lane l's 32 bytes.
+WEFT_AVX2 void transpose(const __m256i* a, __m256i (&out)[8]) {
+  __m256i t[8], u[8];
+WEFT_UNROLL
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_epi32(a[i], a[i + 1]);
+    t[i + 1] = _mm256_unpackhi_epi32(a[i], a[i + 1]);
+  }
+WEFT_UNROLL
+  for (int i = 0; i < 8; i += 4) {
+    u[i] = _mm256_unpacklo_epi64(t[i], t[i + 2]);
+    u[i + 1] = _mm256_unpackhi_epi64(t[i], t[i + 2]);
+    u[i + 2] = _mm256_unpacklo_epi64(t[i + 1], t[i + 3]);
+    u[i + 3] = _mm256_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+WEFT_UNROLL
+  for (int i = 0; i < 4; i++) {
+    out[i] = _mm256_permute2x128_si256(u[i], u[i + 4], 0x20);
+    out[i + 4] = _mm256_permute2x128_si256(u[i], u[i + 4], 0x31);
+  }
+}
+
+WEFT_AVX2 void store_half(const Lanes& lanes, const __m256i* half, int offset) {
+  __m256i out[8];
+  transpose(half, out);
+WEFT_UNROLL
+  for (int l = 0; l < kLanes; l++) {
+    const __m256i text = _mm256_loadu_si256((const __m256i*)(lanes.from[l] + offset));
+    _mm256_storeu_si256((__m256i*)(lanes.to[l] + offset), _mm256_xor_si256(text, out[l]));
+  }
+}
+
+// The ten double rounds of eight lanes. `hash` is the Poly1305 work to do meanwhile, up to kBlocks blocks a double
+// round: take(n) says whether n blocks are at hand, next() hashes one, detour() does what else has to be done.
+template <int kBlocks, class Hash>
+__attribute__((noinline, target("avx2,bmi2"))) void pass(const KeyRows& key, const Lanes& lanes, Hash& shared) {
+  const Rotations r = rotations();
+  __m256i x[16];
+WEFT_UNROLL
+  for (int i = 0; i < 12; i++) x[i] = key.row[i];
+  x[12] = _mm256_load_si256((const __m256i*)lanes.block);
+  x[13] = _mm256_setzero_si256();
+  x[14] = _mm256_load_si256((const __m256i*)lanes.counter_lo);
+  x[15] = _mm256_load_si256((const __m256i*)lanes.counter_hi);
+
+  Hash hash = shared;  // a copy, so that its state lives in registers
+  for (int i = 0; i < 10; i++) {
+    if (kBlocks > 0 && __builtin_expect(hash.take(kBlocks), 1)) {
+      quarter_rounds<0, 4, 8, 12, 1, 5, 9, 13>(x, r);
+      if constexpr (kBlocks > 0) hash.next();
+      quarter_rounds<2, 6, 10, 14, 3, 7, 11, 15>(x, r);
+      if constexpr (kBlocks > 3) hash.next();
+      quarter_rounds<0, 5, 10, 15, 1, 6, 11, 12>(x, r);
+      if constexpr (kBlocks > 1) hash.next();
+      quarter_rounds<2, 7, 8, 13, 3, 4, 9, 14>(x, r);
+      if constexpr (kBlocks > 2) hash.next();
+    } else {
+      quarter_rounds<0, 4, 8, 12, 1, 5, 9, 13>(x, r);
+      quarter_rounds<2, 6, 10, 14, 3, 7, 11, 15>(x, r);
+      quarter_rounds<0, 5, 10, 15, 1, 6, 11, 12>(x, r);
+      quarter_rounds<2, 7, 8, 13, 3, 4, 9, 14>(x, r);
+      if constexpr (kBlocks > 0) hash.detour();
+    }
+  }
+  shared = hash;
+
+WEFT_UNROLL
+  for (int i = 0; i < 12; i++) x[i] = _mm256_add_epi32(x[i], key.row[i]);
+  x[12] = _mm256_add_epi32(x[12], _mm256_load_si256((const __m256i*)lanes.block));
+  x[14] = _mm256_add_epi32(x[14], _mm256_load_si256((const __m256i*)lanes.counter_lo));
+  x[15] = _mm256_add_epi32(x[15], _mm256_load_si256((const __m256i*)lanes.counter_hi));
+  store_half(lanes, x, 0);
+  store_half(lanes, x + 8, 32);
+}
+
+}  // namespace weft::crypto::avx2
+
+#endif  // __x86_64__

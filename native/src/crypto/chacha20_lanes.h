@@ -1,0 +1,134 @@
+// How the SIMD back ends cut packets into ChaCha20 blocks and lay these out as lanes.
+//
+// A packet of length n is 1 + ceil(n / 64) blocks: block 0 is its one-time Poly1305 key, the others its key stream. The
+// blocks of a whole run of packets with one key, in order, fill the lanes of one pass after the other, so that none is
+// idle but in the last pass. With eight lanes, 1420 bytes are exactly three passes:
+//
+//      pass     lane 0   1    2    3    4    5    6    7        K = one-time key, 1, 2.. = blocks of text
+//        0      [ K      1    2    3    4    5    6    7  ]     packet 0 (1420 bytes)
+//        1      [ 8      9   10   11   12   13   14   15  ]
+//        2      [ 16    17   18   19   20   21   22   23* ]     * partial: by way of a buffer
+//        3      [ K      1    2    ...                    ]     packet 1
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include "crypto/aead.h"
+
+// Before the loops over arrays of vectors, which are registers only once unrolled: clang does so by itself.
+#if defined(__clang__)
+#define WEFT_UNROLL
+#else
+#define WEFT_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+namespace weft::crypto {
+
+inline constexpr uint32_t kChaChaBlock = 64;
+inline constexpr uint32_t kPolyBlock = 16;
+inline constexpr size_t kMaxRun = 64;  // packets: bounds the one-time keys on the stack
+
+using Block = uint8_t[kChaChaBlock];
+
+alignas(64) inline constexpr Block kZeroBlock = {};
+
+// One pass: what goes into the lanes' block and nonce words, and where each lane's key stream is xored from and to.
+template <int kLanes>
+struct alignas(64) Lanes {
+  uint32_t block[kLanes], counter_lo[kLanes], counter_hi[kLanes];
+  const uint8_t* from[kLanes];
+  uint8_t* to[kLanes];
+};
+
+// Text whose key stream a pass leaves in a buffer, to be xored later.
+struct PendingText {
+  uint8_t* text;
+  const uint8_t* key_stream;
+  uint32_t length;  // <= kChaChaBlock
+};
+
+// How far some work has come through the packets of a run: all of those before `packet`, and `bytes` of that one.
+struct RunPosition {
+  size_t packet = 0;
+  uint32_t bytes = 0;
+};
+
+template <int kLanes>
+class LaneFiller {
+ public:
+  // `keys`: where the packets' block 0 go.
+  LaneFiller(std::span<const AeadJob> jobs, Block* keys) : jobs_(jobs), keys_(keys) {}
+
+  bool done() const { return packet_ == jobs_.size(); }
+
+  // How far the lanes handed out so far reach into the texts.
+  RunPosition position() const { return {packet_, block_ > 0 ? (block_ - 1) * kChaChaBlock : 0}; }
+
+  // How many packets' one-time keys are among the lanes handed out so far.
+  size_t keys() const { return packet_ + (block_ > 0 ? 1 : 0); }
+
+  // Fills lanes [0, n), pads to kLanes with idle ones and returns n. Whole blocks of packets before `hold_from` are
+  // xored in place; all others become `pending`, their key stream going to `buffer`.
+  int fill(Lanes<kLanes>& lanes, size_t hold_from, Block* buffer, PendingText* pending, int& pending_count) {
+    int lane = 0;
+    pending_count = 0;
+    while (lane < kLanes && !done()) {
+      const AeadJob& job = jobs_[packet_];
+      if (block_ == 0) {
+        set(lanes, lane++, job.counter, kZeroBlock, keys_[packet_]);
+        block_ = 1;
+      }
+      uint32_t offset = (block_ - 1) * kChaChaBlock;
+      for (; lane < kLanes && offset < job.length; offset += kChaChaBlock, block_++, lane++) {
+        uint8_t* text = job.data + offset;
+        const uint32_t length = std::min(job.length - offset, kChaChaBlock);
+        if (packet_ >= hold_from || length < kChaChaBlock) {
+          pending[pending_count++] = {text, buffer[lane], length};
+          set(lanes, lane, job.counter, kZeroBlock, buffer[lane]);
+        } else {
+          set(lanes, lane, job.counter, text, text);
+        }
+      }
+      if (offset >= job.length) {
+        packet_++;
+        block_ = 0;
+      }
+    }
+    for (int idle = lane; idle < kLanes; idle++) set(lanes, idle, 0, kZeroBlock, buffer[idle]);
+    return lane;
+  }
+
+ private:
+  void set(Lanes<kLanes>& lanes, int lane, uint64_t counter, const uint8_t* from, uint8_t* to) const {
+    lanes.block[lane] = block_;
+    lanes.counter_lo[lane] = (uint32_t)counter;
+    lanes.counter_hi[lane] = (uint32_t)(counter >> 32);
+    lanes.from[lane] = from;
+    lanes.to[lane] = to;
+  }
+
+  std::span<const AeadJob> jobs_;
+  Block* keys_;
+  size_t packet_ = 0;   // of the next lane
+  uint32_t block_ = 0;  // of the next lane
+};
+
+// Cuts a batch into runs of one key, known by its address, and calls `run` on each.
+template <void (*run)(std::span<AeadJob>)>
+void for_each_run(std::span<AeadJob> jobs) {
+  while (!jobs.empty()) {
+    size_t n = 1;
+    while (n < jobs.size() && n < kMaxRun && jobs[n].key == jobs[0].key) n++;
+    run(jobs.first(n));
+    jobs = jobs.subspan(n);
+  }
+}
+
+// Zeroes secrets that would stay on the stack; the compiler may not leave it out.
+inline void wipe(void* p, size_t n) {
+  std::memset(p, 0, n);
+  asm volatile("" : : "r"(p) : "memory");
+}
+
+}  // namespace weft::crypto

@@ -1,0 +1,76 @@
+#include "engine/control_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "peer/peer_stats.h"
+
+namespace weft::engine {
+
+ControlQueue::ControlQueue() : pending_(peer::kMaxPeers) {}
+
+void ControlQueue::on_readable(std::function<void()> notify) {
+  std::unique_lock lock(mutex_);
+  notify_ = std::move(notify);
+  if (!events_.empty() || !datagrams_.empty()) notify_locked(lock);
+}
+
+void ControlQueue::notify_locked(std::unique_lock<std::mutex>& lock) {
+  if (notified_ || !notify_) return;
+  notified_ = true;
+  const auto notify = notify_;
+  lock.unlock();
+  notify();
+}
+
+bool ControlQueue::push(const net::Path& path, std::span<const uint8_t> bytes) {
+  std::unique_lock lock(mutex_);
+  if (datagrams_.size() >= kMaxDatagrams) return false;
+  datagrams_.push_back({path, {bytes.begin(), bytes.end()}});
+  notify_locked(lock);
+  return true;
+}
+
+void ControlQueue::peer_event(EventType type, uint32_t peer) {
+  const auto bit = static_cast<uint8_t>(1u << static_cast<unsigned>(type));
+  std::unique_lock lock(mutex_);
+  if ((pending_[peer] & bit) != 0) return;
+  pending_[peer] |= bit;
+  events_.push_back({.type = type, .a = peer, .endpoint = {}});
+  notify_locked(lock);
+}
+
+void ControlQueue::endpoint_changed(uint32_t peer, const net::Endpoint& endpoint) {
+  std::unique_lock lock(mutex_);
+  endpoints_.insert_or_assign(peer, endpoint);
+  notify_locked(lock);
+}
+
+void ControlQueue::event(const Event& event) {
+  std::unique_lock lock(mutex_);
+  events_.push_back(event);
+  notify_locked(lock);
+}
+
+ControlBatch ControlQueue::take(size_t max_datagrams) {
+  ControlBatch batch;
+  std::unique_lock lock(mutex_);
+  batch.events = std::exchange(events_, {});
+  for (const Event& e : batch.events) {
+    if (e.type == EventType::kHandshakeNeeded || e.type == EventType::kKeypairConfirmed) pending_[e.a] = 0;
+  }
+  for (const auto& [peer, endpoint] : endpoints_) {
+    batch.events.push_back({.type = EventType::kEndpointChanged, .a = peer, .endpoint = endpoint});
+  }
+  endpoints_.clear();
+  const size_t n = std::min(max_datagrams, datagrams_.size());
+  batch.datagrams.assign(std::make_move_iterator(datagrams_.begin()),
+                         std::make_move_iterator(datagrams_.begin() + static_cast<ptrdiff_t>(n)));
+  datagrams_.erase(datagrams_.begin(), datagrams_.begin() + static_cast<ptrdiff_t>(n));
+  batch.backlog = static_cast<uint32_t>(datagrams_.size());
+  // With a backlog the reader comes back by itself.
+  notified_ = batch.backlog != 0;
+  return batch;
+}
+
+}  // namespace weft::engine

@@ -1,0 +1,122 @@
+// The data plane: one thread that runs packets of both directions to completion, and the commands by which the control
+// plane changes its state between two rounds. The thread is the only writer of everything in State.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/control_queue.h"
+#include "engine/counters.h"
+#include "engine/inbound.h"
+#include "engine/outbound.h"
+#include "engine/state.h"
+#include "io/poller.h"
+#include "net/netlink.h"
+
+namespace weft::engine {
+
+struct Prefix {
+  int family;
+  uint8_t length;
+  uint8_t address[16];
+};
+
+class DataPlane {
+ public:
+  struct Options {
+    std::string name;
+    int tun_fd = -1;  // adopted if not negative
+    uint32_t mtu = 1420;
+  };
+
+  DataPlane();
+  ~DataPlane();
+  DataPlane(const DataPlane&) = delete;
+  DataPlane& operator=(const DataPlane&) = delete;
+
+  tun::TunDevice::Error open(const Options& options);
+  // Starts the thread; commands posted before are applied first.
+  void start();
+  // Ends the thread and closes everything. Idempotent.
+  void close();
+
+  const std::string& interface_name() const { return tun_.name(); }
+  const net::LinkState& initial_link() const { return initial_link_; }
+  Counters& counters() { return *counters_; }
+  std::span<peer::PeerStats> stats() { return {stats_, peer::kMaxPeers}; }
+  ControlQueue& control() { return control_; }
+
+  // Opens new sockets and hands them to the thread; the old ones are closed when it returns. With an unchanged port the
+  // old ones stay. Returns 0 or an errno.
+  int listen(uint16_t& port);
+  void unlisten();
+
+  // Commands. They take effect in order; arguments must be valid.
+  void set_firewall_mark(uint32_t mark);
+  void set_public_key(std::span<const uint8_t> key);  // empty: none
+  void add_peer(uint32_t id);
+  void remove_peer(uint32_t id);
+  void set_endpoint(uint32_t id, const net::Endpoint& endpoint);
+  void update_allowed_ips(uint32_t id, std::vector<Prefix> added, std::vector<Prefix> removed);
+  void install_keypair(uint32_t id, std::unique_ptr<peer::Keypair> keypair);
+  void clear_keypairs(uint32_t id);
+  void drop_staged(uint32_t id);
+  void send_keepalive(uint32_t id);
+  void clear_source(uint32_t id);
+  void clear_unanswered(uint32_t id);
+  void send_handshake(uint32_t id, std::vector<uint8_t> bytes);
+  void handshake_received(uint32_t id, const net::Path& path, uint32_t length);
+  void send_datagram(const net::Path& path, std::vector<uint8_t> bytes);
+  void sync(uint32_t token);
+
+ private:
+  using Command = std::function<void()>;
+
+  void post(Command command);
+  void post_and_wait(const Command& command);
+  void post_for_peer(uint32_t id, std::function<void(peer::Peer&)> command);
+  void apply_commands();
+
+  void run();
+  bool round();
+  void watch_sockets();
+  void replace_sockets(std::unique_ptr<net::UdpSockets> sockets);
+  void clear_sources();
+  void clear_keypairs(peer::Peer& peer);
+  void send_handshake(peer::Peer& peer, std::span<const uint8_t> bytes);
+  void link_news();
+  void route_news();
+  void recheck_sources();
+  void fit_super_packets();
+
+  tun::TunDevice tun_;
+  ControlQueue control_;
+  std::unique_ptr<Counters> counters_;
+  peer::PeerStats* stats_ = nullptr;  // mapped
+  State state_;
+  std::unique_ptr<Outbound> outbound_;
+  std::unique_ptr<Inbound> inbound_;
+
+  io::Poller poller_;
+  io::Ready ready_ = 0;
+  net::LinkMonitor links_;
+  net::RouteMonitor routes_;
+  net::LinkState initial_link_;
+  uint64_t recheck_at_ns_ = 0;  // 0 = no route news
+
+  std::mutex command_mutex_;
+  std::vector<Command> commands_;
+  std::atomic<bool> command_pending_{false};
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+  uint16_t bound_port_ = 0;      // control plane's thread
+  uint32_t firewall_mark_ = 0;  // the same
+};
+
+}  // namespace weft::engine

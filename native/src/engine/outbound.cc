@@ -1,0 +1,158 @@
+#include "engine/outbound.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "net/ecn.h"
+#include "tun/icmp.h"
+#include "util/bytes.h"
+
+namespace weft::engine {
+namespace {
+
+// A round: enough to fill a send, few enough that the other direction need not wait long.
+constexpr uint32_t kRoundPackets = 64;
+constexpr uint32_t kRoundBytes = 256 * 1024;
+constexpr uint32_t kPadding = 16;
+constexpr size_t kReadBuffer = sizeof(tun::VirtioHeader) + 65535 + 1;
+
+bool is_ipv4(const uint8_t* packet) { return packet[0] >> 4 == 4; }
+
+}  // namespace
+
+Outbound::Outbound(State& state) : state_(state), batch_(state), buffer_(kReadBuffer) {}
+
+bool Outbound::run() {
+  uint32_t bytes = 0;
+  for (uint32_t i = 0; i < kRoundPackets && bytes < kRoundBytes; ++i) {
+    uint32_t length = 0;
+    const tun::ReadStatus status = state_.tun.read(buffer_, length);
+    if (status != tun::ReadStatus::kPacket) {
+      tun_failed_ = status == tun::ReadStatus::kFailed;
+      batch_.flush();
+      return false;
+    }
+    bytes += length;
+    state_.counters.count(Stat::kTunReads);
+    state_.counters.count(Stat::kTunReadBytes, length);
+    handle(buffer_.data(), length);
+    if (batch_.worth_flushing()) batch_.flush();
+  }
+  batch_.flush();
+  return true;
+}
+
+void Outbound::handle(const uint8_t* bytes, uint32_t length) {
+  const uint8_t* packet = bytes + sizeof(tun::VirtioHeader);
+  const uint32_t packet_length = length - static_cast<uint32_t>(sizeof(tun::VirtioHeader));
+  if (!plan_.prepare(load<tun::VirtioHeader>(bytes), packet, packet_length)) {
+    state_.counters.drop(Drop::kTunMalformed);
+    return;
+  }
+  peer::Peer* peer = route(packet, packet_length);
+  if (peer == nullptr) return;
+  if (!peer->staged.empty() || !send(*peer, packet)) stage(*peer, bytes, length, plan_.count());
+}
+
+peer::Peer* Outbound::route(const uint8_t* packet, uint32_t length) {
+  const uint32_t id =
+      is_ipv4(packet) ? state_.allowed_ips.lookup4(packet + 16) : state_.allowed_ips.lookup6(packet + 24);
+  if (id == routing::kNoPeer) {
+    state_.counters.drop(Drop::kNoPeer, plan_.count());
+    refuse(packet, length);
+    return nullptr;
+  }
+  peer::Peer* peer = state_.peers[id].get();
+  if (!peer->path.remote) {
+    state_.counters.drop(Drop::kNoEndpoint, plan_.count());
+    refuse(packet, length);
+    return nullptr;
+  }
+  return peer;
+}
+
+// Sends the packets of plan_. False: no usable key.
+bool Outbound::send(peer::Peer& peer, const uint8_t* packet) {
+  const uint32_t count = plan_.count();
+  if (!usable_key(peer, count)) return false;
+  peer::Keypair& keypair = *peer.current;
+  const uint64_t first = keypair.send_counter;
+  keypair.send_counter += count;
+  const uint8_t ecn = net::inner_ecn(packet);
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t length = plan_.length(i);
+    const uint32_t total = padded(length);
+    uint8_t* text = batch_.add(keypair, first + i, total, ecn);
+    plan_.write(i, text);
+    std::memset(text + length, 0, total - length);
+  }
+  peer.data_sent(state_.now_ms);
+  sent(peer);
+  return true;
+}
+
+bool Outbound::send_empty(peer::Peer& peer) {
+  if (!usable_key(peer, 1)) return false;
+  batch_.add(*peer.current, peer.current->send_counter++, 0, 0);
+  sent(peer);
+  return true;
+}
+
+bool Outbound::usable_key(peer::Peer& peer, uint32_t packets) {
+  if (peer.current && peer.current->can_send(state_.now, packets)) return true;
+  state_.request_handshake(peer);
+  return false;
+}
+
+void Outbound::sent(peer::Peer& peer) {
+  peer.any_authenticated_packet_sent(state_.now_ms);
+  if (peer.current->wants_rekey_on_send(state_.now)) state_.request_handshake(peer);
+}
+
+void Outbound::stage(peer::Peer& peer, const uint8_t* bytes, uint32_t length, uint32_t packets) {
+  if (const uint32_t dropped = peer.staged.push(bytes, length, packets); dropped != 0) {
+    state_.counters.drop(Drop::kStagedOverflow, dropped);
+  }
+}
+
+void Outbound::send_staged(peer::Peer& peer, bool keepalive) {
+  if (!peer.path.remote) return;
+  if (peer.staged.empty() && keepalive && !send_empty(peer)) stage(peer, nullptr, 0, 1);
+  while (!peer.staged.empty()) {
+    const peer::StagedQueue::Item& item = peer.staged.front();
+    if (item.bytes.empty()) {
+      if (!send_empty(peer)) break;
+    } else {
+      const uint8_t* packet = item.bytes.data() + sizeof(tun::VirtioHeader);
+      plan_.prepare(load<tun::VirtioHeader>(item.bytes.data()), packet,
+                    static_cast<uint32_t>(item.bytes.size() - sizeof(tun::VirtioHeader)));
+      if (!send(peer, packet)) break;
+    }
+    peer.staged.pop();
+  }
+  batch_.flush();
+}
+
+// Tells the local sender, at most 100 times a second with bursts of 50.
+void Outbound::refuse(const uint8_t* packet, uint32_t length) {
+  constexpr uint64_t kCostNs = 10 * kNanosPerMilli;
+  constexpr uint64_t kBurstNs = 50 * kCostNs;
+  unreachable_tokens_ns_ = std::max(unreachable_tokens_ns_, state_.now - std::min(state_.now, kBurstNs));
+  if (unreachable_tokens_ns_ + kCostNs > state_.now) return;
+  unreachable_tokens_ns_ += kCostNs;
+
+  uint8_t answer[tun::kMaxUnreachableLength];
+  const uint32_t answer_length = tun::make_unreachable(packet, length, answer);
+  if (answer_length == 0) return;
+  tun::VirtioHeader header{};
+  const iovec iov[] = {{&header, sizeof header}, {answer, answer_length}};
+  state_.tun.write(iov, 2);
+}
+
+// To a multiple of 16, but not past the MTU (whitepaper 5.4.6; the kernel module's calculate_skb_padding).
+uint32_t Outbound::padded(uint32_t length) const {
+  const uint32_t rounded = (length + kPadding - 1) & ~(kPadding - 1);
+  return std::max(length, std::min(rounded, state_.mtu));
+}
+
+}  // namespace weft::engine

@@ -1,0 +1,60 @@
+// What the two directions share: the tables, the time of this round, the counters. Owned and written by the engine
+// thread; commands change it between rounds.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "crypto/mac1.h"
+#include "engine/control_queue.h"
+#include "engine/counters.h"
+#include "net/udp_socket.h"
+#include "peer/peer.h"
+#include "routing/allowed_ips.h"
+#include "routing/index_table.h"
+#include "tun/tun_device.h"
+
+namespace weft::engine {
+
+struct State {
+  State(tun::TunDevice& tun_device, ControlQueue& queue, Counters& counts, peer::PeerStats* peer_stats)
+      : tun(tun_device), control(queue), counters(counts), stats(peer_stats), peers(peer::kMaxPeers) {}
+
+  tun::TunDevice& tun;
+  ControlQueue& control;
+  Counters& counters;
+  peer::PeerStats* stats;  // kMaxPeers of them
+
+  std::vector<std::unique_ptr<peer::Peer>> peers;  // by id; null = free
+  routing::AllowedIps allowed_ips;
+  routing::IndexTable<peer::Keypair> keypairs;  // by local index
+  std::unique_ptr<net::UdpSockets> sockets;     // null while the interface is down
+  std::optional<crypto::Mac1Key> mac1;          // of our own key; none drops every handshake message
+  uint32_t firewall_mark = 0;
+  uint32_t mtu = 0;
+
+  uint64_t now = 0;    // CLOCK_BOOTTIME at the start of this round
+  double now_ms = 0;
+
+  void tick() {
+    now = now_ns();
+    now_ms = to_millis(now);
+  }
+
+  void retire(std::unique_ptr<peer::Keypair> keypair) {
+    if (!keypair) return;
+    keypairs.erase(keypair->local_index);
+    control.event({.type = EventType::kKeypairRetired, .a = keypair->local_index, .endpoint = {}});
+  }
+
+  // At most ten times a second a peer, as every packet without a key asks.
+  void request_handshake(peer::Peer& peer) {
+    constexpr uint64_t kPauseNs = 100 * kNanosPerMilli;
+    if (peer.last_handshake_request_ns != 0 && now < peer.last_handshake_request_ns + kPauseNs) return;
+    peer.last_handshake_request_ns = now;
+    control.peer_event(EventType::kHandshakeNeeded, peer.id);
+  }
+};
+
+}  // namespace weft::engine

@@ -1,0 +1,31 @@
+// What a datagram claims to be, by its first word and length (whitepaper 5.4). Nothing here is authenticated.
+#pragma once
+
+#include <cstdint>
+
+#include "util/bytes.h"
+
+namespace weft::net {
+
+inline constexpr uint32_t kInitiationSize = 148;
+inline constexpr uint32_t kResponseSize = 92;
+inline constexpr uint32_t kCookieReplySize = 64;
+inline constexpr uint32_t kDataHeaderSize = 16;                   // type, receiver index, counter
+inline constexpr uint32_t kDataOverhead = kDataHeaderSize + 16;  // and the tag
+inline constexpr uint32_t kDataType = 4;
+
+enum class Kind : uint8_t { kData, kHandshake, kCookieReply, kUnknown };
+
+// The type is a little-endian u32: the three reserved bytes must be zero.
+inline Kind classify(const uint8_t* bytes, uint32_t length) {
+  if (length < 4) return Kind::kUnknown;
+  switch (load_le32(bytes)) {
+    case kDataType: return length >= kDataOverhead ? Kind::kData : Kind::kUnknown;
+    case 1: return length == kInitiationSize ? Kind::kHandshake : Kind::kUnknown;
+    case 2: return length == kResponseSize ? Kind::kHandshake : Kind::kUnknown;
+    case 3: return length == kCookieReplySize ? Kind::kCookieReply : Kind::kUnknown;
+    default: return Kind::kUnknown;
+  }
+}
+
+}  // namespace weft::net

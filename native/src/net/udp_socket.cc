@@ -1,0 +1,263 @@
+#include "net/udp_socket.h"
+
+#include <netinet/udp.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+namespace weft::net {
+namespace {
+
+constexpr int kSocketBuffer = 8 << 20;
+constexpr timeval kSendTimeout = {0, 50'000};
+constexpr int kPortAttempts = 64;
+
+void set_option(int fd, int level, int name, int value) { setsockopt(fd, level, name, &value, sizeof value); }
+
+void set_buffers(int fd) {
+  // The FORCE form ignores the system's limit but needs CAP_NET_ADMIN, which the TUN needs as well.
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kSocketBuffer, sizeof kSocketBuffer) < 0)
+    set_option(fd, SOL_SOCKET, SO_RCVBUF, kSocketBuffer);
+  if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &kSocketBuffer, sizeof kSocketBuffer) < 0)
+    set_option(fd, SOL_SOCKET, SO_SNDBUF, kSocketBuffer);
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &kSendTimeout, sizeof kSendTimeout);
+}
+
+// What the kernel appended to one received datagram. Only bytes below msg_controllen are looked at.
+void parse_control(msghdr& m, Received& out) {
+  for (cmsghdr* c = CMSG_FIRSTHDR(&m); c != nullptr; c = CMSG_NXTHDR(&m, c)) {
+    const uint8_t* data = CMSG_DATA(c);
+    if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+      int segment;
+      std::memcpy(&segment, data, sizeof segment);
+      if (segment > 0) out.segment = static_cast<uint32_t>(segment);
+    } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+      in_pktinfo info;
+      std::memcpy(&info, data, sizeof info);
+      out.path.source.set = true;
+      out.path.source.v4 = info.ipi_addr;
+      out.path.source.interface_index = static_cast<uint32_t>(info.ipi_ifindex);
+    } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+      in6_pktinfo info;
+      std::memcpy(&info, data, sizeof info);
+      out.path.source.set = true;
+      out.path.source.v6 = info.ipi6_addr;
+      out.path.source.interface_index = info.ipi6_ifindex;
+    } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+      out.ecn = *data & 3;
+    } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+      int traffic_class;
+      std::memcpy(&traffic_class, data, sizeof traffic_class);
+      out.ecn = static_cast<uint8_t>(traffic_class & 3);
+    }
+  }
+}
+
+// Control messages of one send, built in place.
+class ControlBuilder {
+ public:
+  explicit ControlBuilder(msghdr& m) : message_(m) { message_.msg_control = buffer_; }
+
+  template <typename T>
+  void add(int level, int type, const T& value) {
+    auto* c = reinterpret_cast<cmsghdr*>(buffer_ + used_);
+    c->cmsg_level = level;
+    c->cmsg_type = type;
+    c->cmsg_len = CMSG_LEN(sizeof value);
+    std::memcpy(CMSG_DATA(c), &value, sizeof value);
+    used_ += CMSG_SPACE(sizeof value);
+    message_.msg_controllen = used_;
+  }
+
+  bool empty() const { return used_ == 0; }
+
+ private:
+  msghdr& message_;
+  size_t used_ = 0;
+  alignas(cmsghdr) uint8_t buffer_[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int)) +
+                                   CMSG_SPACE(sizeof(uint16_t))] = {};
+};
+
+bool source_refused(int error, bool is_v4) {
+  return error == ENODEV || error == EADDRNOTAVAIL || (is_v4 ? error == ENETUNREACH : error == EINVAL);
+}
+
+bool segmentation_refused(int error) {
+  return error == EIO || error == EINVAL || error == EMSGSIZE || error == EOPNOTSUPP || error == ENOPROTOOPT;
+}
+
+}  // namespace
+
+int UdpSocket::open(int family, uint16_t port, uint32_t firewall_mark) {
+  UniqueFd fd(socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd) return errno;
+  is_v4_ = family == AF_INET;
+
+  Endpoint local;
+  if (is_v4_) {
+    local.v4.sin_family = AF_INET;
+    local.v4.sin_port = htons(port);
+    set_option(fd.get(), IPPROTO_IP, IP_PKTINFO, 1);
+    set_option(fd.get(), IPPROTO_IP, IP_RECVTOS, 1);
+    // As the kernel module: outer packets may be fragmented.
+    set_option(fd.get(), IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+  } else {
+    local.v6.sin6_family = AF_INET6;
+    local.v6.sin6_port = htons(port);
+    set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    set_option(fd.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+    set_option(fd.get(), IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+    set_option(fd.get(), IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+  }
+  set_buffers(fd.get());
+  set_option(fd.get(), SOL_UDP, UDP_GRO, 1);
+  if (bind(fd.get(), &local.any, local.size()) < 0) return errno;
+
+  socklen_t size = sizeof local.v6;
+  if (getsockname(fd.get(), &local.any, &size) < 0) return errno;
+  port_ = ntohs(is_v4_ ? local.v4.sin_port : local.v6.sin6_port);
+  fd_ = std::move(fd);
+  segmentation_ = true;
+  set_firewall_mark(firewall_mark);
+  return 0;
+}
+
+void UdpSocket::set_firewall_mark(uint32_t mark) {
+  if (fd_) setsockopt(fd_.get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark);
+}
+
+bool UdpSocket::receive(std::span<uint8_t> buffer, Received& out) {
+  alignas(cmsghdr) uint8_t control[256];
+  iovec iov{buffer.data(), buffer.size()};
+  msghdr m{};
+  m.msg_iov = &iov;
+  m.msg_iovlen = 1;
+  for (;;) {
+    out = {};
+    m.msg_name = &out.path.remote.v6;
+    m.msg_namelen = sizeof out.path.remote.v6;
+    m.msg_control = control;
+    m.msg_controllen = sizeof control;
+    const ssize_t n = recvmsg(fd_.get(), &m, MSG_DONTWAIT);
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return false;
+    }
+    out.length = static_cast<uint32_t>(n);
+    out.segment = out.length;
+    parse_control(m, out);
+    return true;
+  }
+}
+
+// Returns 0 or an errno.
+int UdpSocket::send_message(const Outgoing& out, bool with_source, bool segmented) const {
+  iovec iov{const_cast<uint8_t*>(out.data), out.length};
+  msghdr m{};
+  m.msg_name = const_cast<sockaddr*>(&out.path.remote.any);
+  m.msg_namelen = out.path.remote.size();
+  m.msg_iov = &iov;
+  m.msg_iovlen = 1;
+  ControlBuilder control(m);
+  if (with_source) {
+    // The address alone: naming the interface too would pin the route to it.
+    if (is_v4_) {
+      control.add(IPPROTO_IP, IP_PKTINFO, in_pktinfo{0, out.path.source.v4, {}});
+    } else {
+      control.add(IPPROTO_IPV6, IPV6_PKTINFO, in6_pktinfo{out.path.source.v6, 0});
+    }
+  }
+  if (out.traffic_class != 0) {
+    const int traffic_class = out.traffic_class;
+    if (is_v4_) {
+      control.add(IPPROTO_IP, IP_TOS, traffic_class);
+    } else {
+      control.add(IPPROTO_IPV6, IPV6_TCLASS, traffic_class);
+    }
+  }
+  if (segmented) control.add(SOL_UDP, UDP_SEGMENT, static_cast<uint16_t>(out.segment));
+  if (control.empty()) m.msg_control = nullptr;
+  for (;;) {
+    if (sendmsg(fd_.get(), &m, 0) >= 0) return 0;
+    if (errno != EINTR) return errno;
+  }
+}
+
+void UdpSocket::send_one_by_one(const Outgoing& out, SendResult& result) const {
+  Outgoing one = out;
+  one.count = 1;
+  for (uint32_t offset = 0; offset < out.length; offset += out.segment) {
+    one.data = out.data + offset;
+    one.length = std::min(out.segment, out.length - offset);
+    one.segment = one.length;
+    ++result.calls;
+    if (send_message(one, out.path.source.set && !result.source_gone, false) == 0) {
+      result.sent_bytes += one.length;
+    } else {
+      ++result.failed_datagrams;
+    }
+  }
+}
+
+SendResult UdpSocket::send(const Outgoing& out) {
+  SendResult result;
+  if (!fd_) {
+    result.failed_datagrams = out.count;
+    return result;
+  }
+  const bool segmented = out.count > 1;
+  if (segmented && !segmentation_) {
+    send_one_by_one(out, result);
+    return result;
+  }
+  ++result.calls;
+  int error = send_message(out, out.path.source.set, segmented);
+  if (error != 0 && out.path.source.set && source_refused(error, is_v4_)) {
+    // Measured on Linux 6.18: ENETUNREACH (IPv4), EINVAL (IPv6), ENODEV (dead interface). Send the same datagram again.
+    ++result.calls;
+    result.source_gone = true;
+    error = send_message(out, false, segmented);
+  }
+  if (error == 0) {
+    result.sent_bytes = out.length;
+  } else if (segmented && segmentation_refused(error)) {
+    // EMSGSIZE is this path's MTU; the others mean that the device or kernel cannot segment at all.
+    segmentation_ = error == EMSGSIZE;
+    result.segmentation_off = true;
+    send_one_by_one(out, result);
+  } else {
+    result.failed_datagrams = out.count;
+  }
+  return result;
+}
+
+int UdpSockets::open(uint16_t port, uint32_t firewall_mark) {
+  for (int attempt = 0; attempt < kPortAttempts; ++attempt) {
+    UdpSocket v4;
+    UdpSocket v6;
+    const int error4 = v4.open(AF_INET, port, firewall_mark);
+    if (error4 != 0 && error4 != EAFNOSUPPORT) return error4;
+    const int error6 = v6.open(AF_INET6, error4 == 0 ? v4.port() : port, firewall_mark);
+    if (error6 == EADDRINUSE && port == 0) continue;
+    const bool no_ipv6 = error6 == EAFNOSUPPORT || error6 == EADDRNOTAVAIL;
+    if (error6 != 0 && (!no_ipv6 || error4 != 0)) return error6;
+    v4_ = std::move(v4);
+    v6_ = std::move(v6);
+    return 0;
+  }
+  return EADDRINUSE;
+}
+
+void UdpSockets::set_firewall_mark(uint32_t mark) {
+  v4_.set_firewall_mark(mark);
+  v6_.set_firewall_mark(mark);
+}
+
+}  // namespace weft::net

@@ -1,0 +1,90 @@
+// A UDP socket of one family with everything the tunnel needs: UDP_GRO receives, UDP_SEGMENT sends, the local address
+// and the ECN bits of each datagram both ways.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <span>
+
+#include "net/endpoint.h"
+#include "util/unique_fd.h"
+
+namespace weft::net {
+
+// Largest UDP payload over IPv4, and so the most one UDP_SEGMENT send or GRO receive carries.
+inline constexpr uint32_t kMaxUdpPayload = 65507;
+// UDP_MAX_SEGMENTS of older kernels.
+inline constexpr uint32_t kMaxSegments = 64;
+
+// One receive: `length` bytes that are datagrams of `segment` bytes each, the last one possibly shorter.
+struct Received {
+  uint32_t length;
+  uint32_t segment;
+  uint8_t ecn;
+  Path path;
+};
+
+// One send: `count` datagrams of `segment` bytes each (the last possibly shorter) to one place.
+struct Outgoing {
+  const uint8_t* data;
+  uint32_t length;
+  uint32_t segment;
+  uint32_t count;
+  uint8_t traffic_class;  // DSCP and ECN
+  Path path;
+};
+
+struct SendResult {
+  uint32_t sent_bytes = 0;
+  uint32_t failed_datagrams = 0;
+  uint32_t calls = 0;
+  bool source_gone = false;      // the cached source was refused; sent without it, and to be forgotten
+  bool segmentation_off = false;  // UDP_SEGMENT was refused; sent one by one
+};
+
+class UdpSocket {
+ public:
+  // Binds to the wildcard address of `family` (AF_INET or AF_INET6, the latter IPv6 only).
+  // Returns 0 or an errno. `port` 0 takes a free one.
+  int open(int family, uint16_t port, uint32_t firewall_mark);
+
+  int fd() const { return fd_.get(); }
+  bool is_open() const { return static_cast<bool>(fd_); }
+  uint16_t port() const { return port_; }
+  void set_firewall_mark(uint32_t mark);
+
+  // Never blocks. False: nothing there now. `buffer` should hold 64 KiB.
+  bool receive(std::span<uint8_t> buffer, Received& out);
+
+  // Sends all of `out`, waiting a bounded time for room in the socket's queue.
+  SendResult send(const Outgoing& out);
+
+ private:
+  int send_message(const Outgoing& out, bool with_source, bool segmented) const;
+  void send_one_by_one(const Outgoing& out, SendResult& result) const;
+
+  UniqueFd fd_;
+  uint16_t port_ = 0;
+  bool is_v4_ = true;
+  bool segmentation_ = true;
+};
+
+// IPv4 and IPv6 on one port. A host without IPv6 has IPv4 alone.
+class UdpSockets {
+ public:
+  // Returns 0 or an errno. With port 0 it retries until both families got the same port.
+  int open(uint16_t port, uint32_t firewall_mark);
+
+  uint16_t port() const { return v4_.is_open() ? v4_.port() : v6_.port(); }
+  void set_firewall_mark(uint32_t mark);
+  UdpSocket& v4() { return v4_; }
+  UdpSocket& v6() { return v6_; }
+  UdpSocket& for_endpoint(const Endpoint& e) { return e.is_v4() ? v4_ : v6_; }
+
+ private:
+  UdpSocket v4_;
+  UdpSocket v6_;
+};
+
+}  // namespace weft::net

@@ -1,0 +1,79 @@
+// Inbound, last step: plaintext packets of one flow become TSO or USO super-packets, each written to the TUN device
+// with one writev. Payloads are not copied: a super-packet is the first packet followed by the payloads of the others.
+//
+// Packets are authenticated, trimmed to their IP length and source-checked before; their transport checksums are not
+// verified but replaced by a seed that lets the kernel complete them where it must (VirtioHeader NEEDS_CSUM).
+#pragma once
+
+#include <sys/uio.h>
+
+#include <array>
+#include <cstdint>
+
+#include "tun/virtio.h"
+
+namespace weft::tun {
+
+struct TunSink {
+  virtual ~TunSink() = default;
+  // One packet or super-packet; iov[0] is the VirtioHeader. The memory is the caller's again on return.
+  virtual void write(const iovec* iov, int count) = 0;
+};
+
+class GroMerger {
+ public:
+  // `udp_offload`: the TUN device accepts USO (TUN_F_USO4 and TUN_F_USO6), so UDP merges too.
+  GroMerger(TunSink& sink, bool udp_offload) : sink_(sink), udp_offload_(udp_offload) {}
+  GroMerger(const GroMerger&) = delete;
+  GroMerger& operator=(const GroMerger&) = delete;
+
+  // Takes one IP packet, whose memory must stay valid and writable until flush(). Packets of one flow are written in
+  // the order pushed; those of different flows may pass each other.
+  void push(uint8_t* packet, uint32_t length);
+
+  // Writes everything still open.
+  void flush();
+
+  uint64_t packets() const { return packets_; }  // pushed
+  uint64_t writes() const { return writes_; }    // written; packets() / writes() is the average merge
+
+ private:
+  static constexpr uint32_t kFlows = 16;
+  // UDP_MAX_SEGMENTS of older kernels (newer ones: 128); more are EINVAL. Also bounds the iovecs.
+  static constexpr uint32_t kMaxSegments = 64;
+
+  struct Packet;
+  // An open super-packet. The first packet's own header, in place, is what candidates are compared with.
+  struct Flow {
+    uint8_t* packet;
+    uint32_t header_length;
+    uint32_t transport;
+    uint32_t segment_size;   // payload of the first packet
+    uint32_t total_length;   // IP length so far
+    uint32_t next_sequence;  // TCP
+    uint32_t segments;
+    std::array<iovec, 1 + kMaxSegments> iov;  // iov[0]: the VirtioHeader
+  };
+
+  static bool parse(uint8_t* data, uint32_t length, Packet& packet);
+  static bool same_flow(const Flow& flow, const Packet& packet);
+  static bool can_append(const Flow& flow, const Packet& packet);
+
+  uint32_t find(const Packet& packet) const;
+  void open(const Packet& packet);
+  void append(Flow& flow, const Packet& packet);
+  void close(uint32_t slot);
+  void write_single(const Packet& packet);
+  void write_opaque(uint8_t* data, uint32_t length);
+
+  TunSink& sink_;
+  const bool udp_offload_;
+  uint32_t used_ = 0;  // bit i: flows_[i] is open
+  uint32_t evict_ = 0;
+  uint64_t packets_ = 0;
+  uint64_t writes_ = 0;
+  std::array<uint32_t, kFlows> hashes_{};
+  std::array<Flow, kFlows> flows_;
+};
+
+}  // namespace weft::tun

@@ -1,0 +1,109 @@
+#include "tun/tun_device.h"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "tun/checksum.h"
+#include "util/bytes.h"
+
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+namespace weft::tun {
+namespace {
+
+// The kernel leaves a checksum of NEEDS_CSUM to us; the field holds the pseudo-header sum.
+void complete_checksum(const VirtioHeader& header, uint8_t* packet, size_t length) {
+  if ((header.flags & kNeedsCsum) == 0) return;
+  uint8_t* field = packet + header.csum_start + header.csum_offset;
+  const uint16_t sum = static_cast<uint16_t>(
+      ~checksum_fold(checksum_add(packet + header.csum_start, length - header.csum_start)));
+  constexpr uint16_t kUdpChecksumOffset = 6;
+  store<uint16_t>(field, sum == 0 && header.csum_offset == kUdpChecksumOffset ? 0xffff : sum);
+}
+
+}  // namespace
+
+TunDevice::Error TunDevice::create(const std::string& name, uint32_t mtu) {
+  fd_.reset(open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+  if (!fd_) return {errno, "open /dev/net/tun"};
+  ifreq request{};
+  if (name.size() >= sizeof request.ifr_name) return {ENAMETOOLONG, "TUNSETIFF"};
+  std::memcpy(request.ifr_name, name.data(), name.size());
+  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
+  if (ioctl(fd_.get(), TUNSETIFF, &request) < 0) return {errno, "TUNSETIFF"};
+  name_ = request.ifr_name;
+  return configure(mtu);
+}
+
+TunDevice::Error TunDevice::adopt(int fd) {
+  fd_.reset(fd);
+  ifreq request{};
+  if (ioctl(fd, TUNGETIFF, &request) < 0) return {errno, "TUNGETIFF"};
+  name_ = request.ifr_name;
+  vnet_header_ = (request.ifr_flags & IFF_VNET_HDR) != 0;
+  if ((request.ifr_flags & IFF_NO_PI) == 0) return {EINVAL, "TUNGETIFF (IFF_NO_PI is not set)"};
+  if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) return {errno, "F_SETFL"};
+  return configure(0);
+}
+
+// `mtu` 0 leaves the interface's own.
+TunDevice::Error TunDevice::configure(uint32_t mtu) {
+  if (vnet_header_) {
+    constexpr unsigned kBase = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+    if (ioctl(fd_.get(), TUNSETOFFLOAD, kBase) < 0) return {errno, "TUNSETOFFLOAD"};
+    // Linux 6.2: both or none.
+    udp_offload_ = ioctl(fd_.get(), TUNSETOFFLOAD, kBase | TUN_F_USO4 | TUN_F_USO6) == 0;
+  }
+  if (mtu == 0) return {};
+  UniqueFd control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!control) return {errno, "socket"};
+  ifreq request{};
+  std::memcpy(request.ifr_name, name_.data(), name_.size());
+  request.ifr_mtu = static_cast<int>(mtu);
+  if (ioctl(control.get(), SIOCSIFMTU, &request) < 0) return {errno, "SIOCSIFMTU"};
+  return {};
+}
+
+bool TunDevice::exists() const {
+  ifreq request{};
+  return ioctl(fd_.get(), TUNGETIFF, &request) == 0;
+}
+
+ReadStatus TunDevice::read(std::span<uint8_t> buffer, uint32_t& length) {
+  uint8_t* start = buffer.data();
+  size_t room = buffer.size();
+  if (!vnet_header_) {
+    std::memset(start, 0, sizeof(VirtioHeader));
+    start += sizeof(VirtioHeader);
+    room -= sizeof(VirtioHeader);
+  }
+  ssize_t n;
+  do n = ::read(fd_.get(), start, room);
+  while (n < 0 && errno == EINTR);
+  if (n < 0) return errno == EAGAIN ? ReadStatus::kEmpty : ReadStatus::kFailed;
+  length = static_cast<uint32_t>(n) + (vnet_header_ ? 0 : sizeof(VirtioHeader));
+  return length > sizeof(VirtioHeader) ? ReadStatus::kPacket : ReadStatus::kEmpty;
+}
+
+void TunDevice::write(const iovec* iov, int count) {
+  if (!vnet_header_) {
+    complete_checksum(load<VirtioHeader>(iov[0].iov_base), static_cast<uint8_t*>(iov[1].iov_base), iov[1].iov_len);
+    ++iov;
+    --count;
+  }
+  ssize_t n;
+  do n = writev(fd_.get(), iov, count);
+  while (n < 0 && errno == EINTR);
+  if (n < 0) ++failed_writes_;
+}
+
+}  // namespace weft::tun

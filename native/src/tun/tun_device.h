@@ -1,0 +1,53 @@
+// The TUN interface: packets leave the host's stack here (read) and enter it (write), each behind a VirtioHeader so that
+// TCP and UDP super-packets of up to 64 KiB cross in one call.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "tun/gro_merge.h"
+#include "util/unique_fd.h"
+
+namespace weft::tun {
+
+enum class ReadStatus : uint8_t { kPacket, kEmpty, kFailed };
+
+class TunDevice : public TunSink {
+ public:
+  struct Error {
+    int code = 0;           // errno, 0 = none
+    const char* step = "";  // the call that failed
+  };
+
+  // Creates the interface, with offloads as far as the kernel has them, and sets its MTU.
+  Error create(const std::string& name, uint32_t mtu);
+  // Takes over a descriptor that somebody else configured (WG_TUN_FD). It may lack IFF_VNET_HDR.
+  Error adopt(int fd);
+
+  const std::string& name() const { return name_; }
+  int fd() const { return fd_.get(); }
+  bool udp_offload() const { return udp_offload_; }
+  bool merging() const { return vnet_header_; }
+
+  // Whether the interface still exists, in whatever namespace it was moved to.
+  bool exists() const;
+
+  // Reads one packet: VirtioHeader, then IP. Never blocks.
+  ReadStatus read(std::span<uint8_t> buffer, uint32_t& length);
+
+  // TunSink. Without IFF_VNET_HDR takes single packets only and completes their checksums.
+  void write(const iovec* iov, int count) override;
+  uint64_t failed_writes() const { return failed_writes_; }
+
+ private:
+  Error configure(uint32_t mtu);
+
+  UniqueFd fd_;
+  std::string name_;
+  bool vnet_header_ = true;
+  bool udp_offload_ = false;
+  uint64_t failed_writes_ = 0;
+};
+
+}  // namespace weft::tun

@@ -1,0 +1,30 @@
+// The process that serves an interface, in the foreground or as the daemon.
+
+import { WeftError } from '../core/errors.js';
+import { createLogger, parseLogLevel } from '../node/logger.js';
+import { createNode } from '../node/node.js';
+import { parseDescriptor } from './arguments.js';
+
+/**
+ * Serves until a signal, or until the interface or its socket is removed.
+ * @param onReady called once the socket accepts
+ */
+export async function serve(interfaceName: string, onReady: () => void): Promise<void> {
+  const node = await createNode({
+    interfaceName,
+    tunFd: descriptor('WG_TUN_FD'),
+    uapiFd: descriptor('WG_UAPI_FD'),
+    logger: createLogger(parseLogLevel(process.env.LOG_LEVEL), interfaceName),
+  });
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => void node.close());
+  }
+  onReady();
+  await node.closed;
+}
+
+function descriptor(name: string): number | undefined {
+  const fd = parseDescriptor(process.env[name]);
+  if (fd === null) throw new WeftError('EDESCRIPTOR', `${name} is no descriptor number`);
+  return fd;
+}

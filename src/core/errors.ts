@@ -1,0 +1,13 @@
+// Errors of misuse and configuration. Hostile network input is never an exception: it is dropped and counted.
+
+/** An error a user can act on: `code` is stable, `message` says what to do. */
+export class WeftError extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'WeftError';
+  }
+}

@@ -1,0 +1,355 @@
+// The data plane in C++: the only file that loads the addon. Translates between the types of dataplane.ts and the packed
+// bytes of control-codec.ts; decides nothing.
+
+import { createRequire } from 'node:module';
+import { WeftError } from '../core/errors.js';
+import {
+  type Endpoint,
+  type Keypair,
+  MAX_PEERS,
+  type Path,
+  type PeerId,
+  type PeerStats,
+  type Prefix,
+} from '../core/types.js';
+import { decodeBatch, encodeEndpoint, encodePath, encodePrefixes } from './control-codec.js';
+import type { ControlBatch, ControlEvent, DataPlane } from './dataplane.js';
+
+/**
+ * The class that the addon exports. Calls are commands, applied in order on its thread; arrays are copied by the call;
+ * errors carry `code`.
+ */
+interface AddonDataPlane {
+  readonly interfaceName: string;
+  readonly mtu: number;
+  /** At construction. */
+  readonly isUp: boolean;
+  readonly statsBuffer: ArrayBuffer;
+  readonly dropsBuffer: ArrayBuffer;
+  readonly dropNames: readonly string[];
+  readonly engineBuffer: ArrayBuffer;
+  readonly engineNames: readonly string[];
+  nowMs(): number;
+  listen(port: number): number;
+  unlisten(): void;
+  setFirewallMark(mark: number): void;
+  setPublicKey(key: Uint8Array | null): void;
+  addPeer(id: number): void;
+  removePeer(id: number): void;
+  setEndpoint(id: number, endpoint: Uint8Array): void;
+  updateAllowedIps(id: number, added: Uint8Array, removed: Uint8Array): void;
+  installKeypair(
+    id: number,
+    localIndex: number,
+    remoteIndex: number,
+    sendKey: Uint8Array,
+    receiveKey: Uint8Array,
+    initiator: boolean,
+    createdMs: number,
+  ): void;
+  clearKeypairs(id: number): void;
+  dropStaged(id: number): void;
+  sendKeepalive(id: number): void;
+  clearSource(id: number): void;
+  clearUnanswered(id: number): void;
+  sendHandshake(id: number, bytes: Uint8Array): void;
+  handshakeReceived(id: number, path: Uint8Array, length: number): void;
+  sendDatagram(path: Uint8Array, bytes: Uint8Array): void;
+  sync(token: number): void;
+  start(onReadable: () => void): void;
+  read(maxDatagrams: number): Uint8Array;
+  close(): undefined | Promise<void>;
+}
+
+interface Addon {
+  readonly DataPlane: new (options: { name: string; tunFd: number; mtu: number }) => AddonDataPlane;
+}
+
+export interface NativeDataPlaneOptions {
+  /** Name of the TUN interface to create. */
+  readonly interfaceName: string;
+  /** An open TUN descriptor to take over instead. */
+  readonly tunFd?: number | undefined;
+  readonly mtu: number;
+}
+
+/** Bytes of a peer's record in the shared buffer, and its fields as indices of 8-byte words. */
+const STATS_WORDS = 16;
+const Word = {
+  txBytes: 0,
+  rxBytes: 1,
+  lastSentMs: 2,
+  lastReceivedMs: 3,
+  lastDataSentMs: 4,
+  lastDataReceivedMs: 5,
+  unansweredSinceMs: 6,
+  owesKeepaliveSinceMs: 7,
+} as const;
+
+class SharedPeerStats implements PeerStats {
+  readonly #integers: BigUint64Array;
+  readonly #times: Float64Array;
+
+  constructor(buffer: ArrayBuffer) {
+    if (buffer.byteLength < MAX_PEERS * STATS_WORDS * 8) {
+      throw new Error('the addon has room for fewer peers than MAX_PEERS');
+    }
+    this.#integers = new BigUint64Array(buffer);
+    this.#times = new Float64Array(buffer);
+  }
+
+  txBytes(id: PeerId): bigint {
+    return this.#integers[id * STATS_WORDS + Word.txBytes] ?? 0n;
+  }
+
+  rxBytes(id: PeerId): bigint {
+    return this.#integers[id * STATS_WORDS + Word.rxBytes] ?? 0n;
+  }
+
+  lastSentMs(id: PeerId): number {
+    return this.#times[id * STATS_WORDS + Word.lastSentMs] ?? 0;
+  }
+
+  lastReceivedMs(id: PeerId): number {
+    return this.#times[id * STATS_WORDS + Word.lastReceivedMs] ?? 0;
+  }
+
+  lastDataSentMs(id: PeerId): number {
+    return this.#times[id * STATS_WORDS + Word.lastDataSentMs] ?? 0;
+  }
+
+  lastDataReceivedMs(id: PeerId): number {
+    return this.#times[id * STATS_WORDS + Word.lastDataReceivedMs] ?? 0;
+  }
+
+  unansweredSinceMs(id: PeerId): number {
+    return this.#times[id * STATS_WORDS + Word.unansweredSinceMs] ?? 0;
+  }
+
+  owesKeepaliveSinceMs(id: PeerId): number {
+    return this.#times[id * STATS_WORDS + Word.owesKeepaliveSinceMs] ?? 0;
+  }
+}
+
+/**
+ * Opens the TUN and the engine, not yet started.
+ * @throws WeftError ENOADDON, or the errno name of what failed, with a message that says what to do
+ */
+export function openNativeDataPlane(options: NativeDataPlaneOptions): DataPlane {
+  const { DataPlane } = loadAddon();
+  const { interfaceName, mtu, tunFd = -1 } = options;
+  try {
+    return new NativeDataPlane(new DataPlane({ name: interfaceName, tunFd, mtu }));
+  } catch (error) {
+    throw explainOpenError(error, interfaceName);
+  }
+}
+
+function loadAddon(): Addon {
+  try {
+    return createRequire(import.meta.url)('../../build/Release/weft.node') as Addon;
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    throw new WeftError(
+      'ENOADDON',
+      `cannot load the native addon: build it with 'npm run build:native' (${reason})`,
+      { cause: error },
+    );
+  }
+}
+
+interface SystemError extends Error {
+  readonly code?: string;
+  readonly syscall?: string;
+}
+
+function explainOpenError(error: unknown, interfaceName: string): unknown {
+  if (!(error instanceof Error)) return error;
+  const { code, syscall = '' } = error as SystemError;
+  if (code === undefined) return error;
+  const remedy = openRemedy(code, syscall, interfaceName);
+  return new WeftError(code, `cannot create interface ${interfaceName}: ${remedy}`, {
+    cause: error,
+  });
+}
+
+function openRemedy(code: string, syscall: string, interfaceName: string): string {
+  const isDeviceFile = syscall.includes('/dev/net/tun');
+  if (isDeviceFile && (code === 'ENOENT' || code === 'ENODEV' || code === 'ENXIO')) {
+    return (
+      "/dev/net/tun is missing: load the module with 'modprobe tun', or give the container the device " +
+      "('mkdir -p /dev/net && mknod /dev/net/tun c 10 200')"
+    );
+  }
+  if (code === 'EPERM' || code === 'EACCES') {
+    return `not permitted (${syscall}): run as root, or grant CAP_NET_ADMIN`;
+  }
+  if (code === 'EBUSY') {
+    return `the name is in use: 'ip link delete ${interfaceName}', or choose another name`;
+  }
+  if (code === 'EBADF' || code === 'EBADFD')
+    return `WG_TUN_FD is no TUN descriptor (${syscall}: ${code})`;
+  if (code === 'EINVAL' && syscall === 'TUNSETIFF') {
+    return 'the name is invalid, or belongs to an interface that is not a TUN';
+  }
+  return `${syscall}: ${code}`;
+}
+
+class NativeDataPlane implements DataPlane {
+  readonly interfaceName: string;
+  readonly stats: PeerStats;
+  readonly #addon: AddonDataPlane;
+  readonly #syncs = new Map<number, () => void>();
+  /** The link's state at the start, told as the first event. */
+  #initialEvents: ControlEvent[] = [];
+  #lastToken = 0;
+  #closed = false;
+
+  constructor(addon: AddonDataPlane) {
+    this.#addon = addon;
+    this.interfaceName = addon.interfaceName;
+    this.stats = new SharedPeerStats(addon.statsBuffer);
+  }
+
+  nowMs(): number {
+    return this.#addon.nowMs();
+  }
+
+  listen(port: number): number {
+    try {
+      return this.#addon.listen(port);
+    } catch (error) {
+      const code = error instanceof Error ? (error as SystemError).code : undefined;
+      if (code === undefined) throw error;
+      const remedy =
+        code === 'EADDRINUSE'
+          ? 'it is in use: choose another listen port'
+          : `${(error as SystemError).syscall ?? 'bind'}: ${code}`;
+      throw new WeftError(code, `cannot listen on UDP port ${port}: ${remedy}`, { cause: error });
+    }
+  }
+
+  unlisten(): void {
+    this.#addon.unlisten();
+  }
+
+  setFirewallMark(mark: number): void {
+    this.#addon.setFirewallMark(mark);
+  }
+
+  setPublicKey(publicKey: Uint8Array | null): void {
+    this.#addon.setPublicKey(publicKey);
+  }
+
+  addPeer(id: PeerId): void {
+    this.#addon.addPeer(id);
+  }
+
+  removePeer(id: PeerId): void {
+    this.#addon.removePeer(id);
+  }
+
+  setEndpoint(id: PeerId, endpoint: Endpoint): void {
+    this.#addon.setEndpoint(id, encodeEndpoint(endpoint));
+  }
+
+  updateAllowedIps(id: PeerId, added: readonly Prefix[], removed: readonly Prefix[]): void {
+    this.#addon.updateAllowedIps(id, encodePrefixes(added), encodePrefixes(removed));
+  }
+
+  installKeypair(id: PeerId, keypair: Keypair): void {
+    const { localIndex, remoteIndex, sendKey, receiveKey, initiator, createdMs } = keypair;
+    this.#addon.installKeypair(
+      id,
+      localIndex,
+      remoteIndex,
+      sendKey,
+      receiveKey,
+      initiator,
+      createdMs,
+    );
+  }
+
+  clearKeypairs(id: PeerId): void {
+    this.#addon.clearKeypairs(id);
+  }
+
+  dropStaged(id: PeerId): void {
+    this.#addon.dropStaged(id);
+  }
+
+  sendKeepalive(id: PeerId): void {
+    this.#addon.sendKeepalive(id);
+  }
+
+  clearSource(id: PeerId): void {
+    this.#addon.clearSource(id);
+  }
+
+  clearUnanswered(id: PeerId): void {
+    this.#addon.clearUnanswered(id);
+  }
+
+  sendHandshake(id: PeerId, bytes: Uint8Array): void {
+    this.#addon.sendHandshake(id, bytes);
+  }
+
+  handshakeReceived(id: PeerId, path: Path, length: number): void {
+    this.#addon.handshakeReceived(id, encodePath(path), length);
+  }
+
+  sendDatagram(path: Path, bytes: Uint8Array): void {
+    this.#addon.sendDatagram(encodePath(path), bytes);
+  }
+
+  sync(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#lastToken = (this.#lastToken + 1) >>> 0;
+    const token = this.#lastToken;
+    return new Promise((resolve) => {
+      this.#syncs.set(token, resolve);
+      this.#addon.sync(token);
+    });
+  }
+
+  start(onReadable: () => void): void {
+    if (this.#addon.isUp) {
+      this.#initialEvents = [{ type: 'link-changed', up: true, mtu: this.#addon.mtu }];
+    }
+    this.#addon.start(onReadable);
+    if (this.#initialEvents.length > 0) queueMicrotask(onReadable);
+  }
+
+  read(maxDatagrams: number): ControlBatch {
+    const batch = decodeBatch(this.#addon.read(maxDatagrams));
+    for (const token of batch.syncedTokens) {
+      this.#syncs.get(token)?.();
+      this.#syncs.delete(token);
+    }
+    if (this.#initialEvents.length === 0) return batch;
+    const events = [...this.#initialEvents, ...batch.events];
+    this.#initialEvents = [];
+    return { ...batch, events };
+  }
+
+  drops(): Readonly<Record<string, bigint>> {
+    return named(this.#addon.dropNames, this.#addon.dropsBuffer);
+  }
+
+  engineCounters(): Readonly<Record<string, bigint>> {
+    return named(this.#addon.engineNames, this.#addon.engineBuffer);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#addon.close();
+    for (const resolve of this.#syncs.values()) resolve();
+    this.#syncs.clear();
+  }
+}
+
+function named(names: readonly string[], buffer: ArrayBuffer): Record<string, bigint> {
+  const values = new BigUint64Array(buffer);
+  return Object.fromEntries(names.map((name, i) => [name, values[i] ?? 0n]));
+}

@@ -1,0 +1,122 @@
+// The UAPI socket of an interface: /var/run/wireguard/IF.sock. Whoever removes the file ends the node, as wireguard-go
+// has it.
+
+import { existsSync, type FSWatcher, mkdirSync, statSync, unlinkSync, watch } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+import { WeftError } from '../core/errors.js';
+
+/** Where `wg` looks. */
+export const SOCKET_DIRECTORY = '/var/run/wireguard';
+
+export function socketPathOf(interfaceName: string, directory: string = SOCKET_DIRECTORY): string {
+  return join(directory, `${interfaceName}.sock`);
+}
+
+export interface UapiServerOptions {
+  readonly path: string;
+  /** A listening socket handed over by the caller (WG_UAPI_FD), instead of one bound to `path`. */
+  readonly fd?: number | undefined;
+  onConnection(socket: Socket): void;
+  /** Somebody removed the socket file. */
+  onRemoved(): void;
+}
+
+export class UapiServer {
+  readonly #server: Server;
+  readonly #connections = new Set<Socket>();
+  #watcher: FSWatcher | null = null;
+
+  private constructor(options: UapiServerOptions) {
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => {
+      this.#connections.add(socket);
+      socket.on('close', () => this.#connections.delete(socket));
+      options.onConnection(socket);
+    });
+  }
+
+  /**
+   * Listens. A socket file that nobody listens on is replaced.
+   * @throws WeftError EUAPIINUSE if another process serves it, EUAPI if it cannot be created
+   */
+  static async open(options: UapiServerOptions): Promise<UapiServer> {
+    const server = new UapiServer(options);
+    try {
+      await server.#open(options);
+    } catch (error) {
+      if (error instanceof WeftError) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new WeftError('EUAPI', `cannot create the UAPI socket ${options.path}: ${reason}`);
+    }
+    return server;
+  }
+
+  /** Closes all connections and removes the socket file. */
+  close(): Promise<void> {
+    this.#watcher?.close();
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+    });
+    for (const socket of this.#connections) socket.destroy();
+    return closed;
+  }
+
+  async #open({ path, fd, onRemoved }: UapiServerOptions): Promise<void> {
+    if (fd === undefined) {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+      await this.#bind(path);
+    } else {
+      await this.#listen({ fd });
+    }
+    if (existsSync(path)) this.#watch(path, onRemoved);
+  }
+
+  async #bind(path: string): Promise<void> {
+    try {
+      await this.#listen({ path });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      if (await accepts(path)) {
+        throw new WeftError(
+          'EUAPIINUSE',
+          `the UAPI socket ${path} is in use: end the process that serves it, or choose another interface name`,
+        );
+      }
+      unlinkSync(path);
+      await this.#listen({ path });
+    }
+  }
+
+  #listen(where: { path: string } | { fd: number }): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      // listen() binds before it returns, so the mask covers just that.
+      const mask = process.umask(0o077);
+      this.#server.listen(where, () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+      process.umask(mask);
+    });
+  }
+
+  #watch(path: string, onRemoved: () => void): void {
+    const inode = statSync(path).ino;
+    const isOurs = () => statSync(path, { throwIfNoEntry: false })?.ino === inode;
+    this.#watcher = watch(dirname(path), () => {
+      if (isOurs()) return;
+      this.#watcher?.close();
+      onRemoved();
+    });
+  }
+}
+
+function accepts(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+  });
+}

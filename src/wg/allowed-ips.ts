@@ -1,0 +1,69 @@
+// Which peer has which allowed IP: exact prefixes only, as configured and as shown. The longest-prefix lookup of packets
+// is the data plane's (native/src/routing), which gets each change as an effect.
+
+import type { Prefix } from '../core/types.js';
+
+/** The prefixes of one peer in the order they were set. Changed only through AllowedIps. */
+export type PrefixSet = Map<PrefixKey, Prefix>;
+type PrefixKey = number | string;
+
+/** Every prefix belongs to one owner at most. */
+export class AllowedIps<Owner extends { readonly prefixes: PrefixSet }> {
+  readonly #owners = new Map<PrefixKey, Owner>();
+
+  get size(): number {
+    return this.#owners.size;
+  }
+
+  /**
+   * Gives a prefix to `owner`, taking it from whoever has it. Host bits are masked.
+   * @returns the prefix as stored, or null if the owner had it already
+   */
+  insert(owner: Owner, prefix: Prefix): Prefix | null {
+    const masked = maskHostBits(prefix);
+    const key = prefixKey(masked);
+    const before = this.#owners.get(key);
+    before?.prefixes.delete(key);
+    owner.prefixes.set(key, masked);
+    if (before === owner) return null;
+    this.#owners.set(key, owner);
+    return masked;
+  }
+
+  /** @returns the prefix as it was stored, or null if it is not this owner's */
+  remove(owner: Owner, prefix: Prefix): Prefix | null {
+    const masked = maskHostBits(prefix);
+    const key = prefixKey(masked);
+    if (this.#owners.get(key) !== owner) return null;
+    this.#owners.delete(key);
+    owner.prefixes.delete(key);
+    return masked;
+  }
+
+  /** @returns what the owner had */
+  removeAll(owner: Owner): Prefix[] {
+    const removed = [...owner.prefixes.values()];
+    for (const key of owner.prefixes.keys()) this.#owners.delete(key);
+    owner.prefixes.clear();
+    return removed;
+  }
+}
+
+function maskHostBits({ address, length }: Prefix): Prefix {
+  const masked = new Uint8Array(address);
+  const wholeBytes = length >> 3;
+  if (wholeBytes < masked.length) {
+    masked[wholeBytes] = (masked[wholeBytes] ?? 0) & (0xff00 >> (length & 7));
+    masked.fill(0, wholeBytes + 1);
+  }
+  return { address: masked, length };
+}
+
+/** A number for IPv4, a string for IPv6: each distinct for distinct prefixes, and cheap to hash. */
+function prefixKey({ address, length }: Prefix): PrefixKey {
+  const view = new DataView(address.buffer, address.byteOffset, address.byteLength);
+  if (address.length === 4) return view.getUint32(0) * 64 + length;
+  let key = String.fromCharCode(length);
+  for (let i = 0; i < 16; i += 2) key += String.fromCharCode(view.getUint16(i));
+  return key;
+}
