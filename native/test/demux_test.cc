@@ -19,9 +19,15 @@ TEST(Demux, HandshakeLengthsAreExact) {
   EXPECT_EQ(classify_of(2, 92), Kind::kHandshake);
   EXPECT_EQ(classify_of(3, 64), Kind::kCookieReply);
   for (uint32_t length = 0; length <= 255; ++length) {
-    if (length != 148) EXPECT_EQ(classify_of(1, length), Kind::kUnknown) << length;
-    if (length != 92) EXPECT_EQ(classify_of(2, length), Kind::kUnknown) << length;
-    if (length != 64) EXPECT_EQ(classify_of(3, length), Kind::kUnknown) << length;
+    if (length != 148) {
+      EXPECT_EQ(classify_of(1, length), Kind::kUnknown) << length;
+    }
+    if (length != 92) {
+      EXPECT_EQ(classify_of(2, length), Kind::kUnknown) << length;
+    }
+    if (length != 64) {
+      EXPECT_EQ(classify_of(3, length), Kind::kUnknown) << length;
+    }
     EXPECT_EQ(classify_of(4, length), length >= 32 ? Kind::kData : Kind::kUnknown) << length;
   }
 }

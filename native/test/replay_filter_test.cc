@@ -58,7 +58,10 @@ TEST(ReplayFilter, KernelSequence) {
   };
   ReplayFilter filter;
   int number = 0;
-  for (const auto& c : cases) EXPECT_EQ(filter.accept(c.counter), c.accepted) << "case " << ++number;
+  for (const auto& c : cases) {
+    ++number;
+    EXPECT_EQ(filter.accept(c.counter), c.accepted) << "case " << number;
+  }
 }
 
 TEST(ReplayFilter, RejectAfterMessagesIsTheWhitepapers) {

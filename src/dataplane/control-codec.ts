@@ -81,7 +81,9 @@ export interface DecodedBatch extends ControlBatch {
  * u32 backlog, event count, datagram count, 0; events of 40 bytes (u32 type, a, b, c, endpoint); then datagrams (path,
  * u32 length, bytes, padded to 4).
  */
-export function decodeBatch(bytes: Uint8Array): DecodedBatch {
+export function decodeBatch(batch: Uint8Array): DecodedBatch {
+  // Without Buffer's slice(), which does not copy: a datagram must not keep its batch alive.
+  const bytes = new Uint8Array(batch.buffer, batch.byteOffset, batch.length);
   const view = viewOf(bytes);
   const eventCount = view.getUint32(4, true);
   const datagramCount = view.getUint32(8, true);

@@ -38,6 +38,7 @@ export class FakePeer {
   next: LiveKeypair | null = null;
   staged: Uint8Array[] = [];
   readonly record = new FakePeerRecord();
+  #owesAnother = false;
 
   constructor(readonly id: PeerId) {}
 
@@ -116,6 +117,13 @@ export class FakePeer {
   noteDataReceived(nowMs: number): void {
     this.record.lastDataReceivedMs = nowMs;
     if (this.record.owesKeepaliveSinceMs === 0) this.record.owesKeepaliveSinceMs = nowMs;
+    else this.#owesAnother = true;
+  }
+
+  /** More data came after the one that this keepalive answers: it is owed an answer of its own. */
+  keepaliveSent(nowMs: number): void {
+    if (this.#owesAnother) this.record.owesKeepaliveSinceMs = nowMs;
+    this.#owesAnother = false;
   }
 }
 

@@ -179,9 +179,10 @@ export class FakeDataPlane implements DataPlane {
 
   sendKeepalive(id: PeerId): void {
     const peer = this.#peer(id);
-    if (peer.staged.length > 0) this.#sendStaged(peer);
-    else if (this.#sendKey(peer) !== null) this.#sendData(peer, new Uint8Array(0));
-    else this.#emit({ type: 'handshake-needed', peer: id });
+    if (peer.endpoint === null) return;
+    if (peer.staged.length === 0) peer.stage(new Uint8Array(0));
+    this.#sendStaged(peer);
+    peer.keepaliveSent(this.nowMs());
   }
 
   sendHandshake(id: PeerId, bytes: Uint8Array): void {

@@ -17,27 +17,61 @@ namespace weft::crypto {
 namespace avx512 {
 namespace {
 
-// Below this many whole blocks the powers of r cost more than they save.
-constexpr uint32_t kMinIfmaBlocks = 20;
-
-WEFT_AVX512 void authenticate(const AeadJob& job, const uint8_t* key, uint64_t tag[2]) {
-  Poly1305 p;
-  poly1305_init(p, key);
-  const uint32_t blocks = job.length / kPolyBlock;
-  if (blocks >= kMinIfmaBlocks) {
-    poly1305_blocks(p, job.data, blocks);
-  } else {
-    for (uint32_t i = 0; i < blocks; i++) poly1305_block(p, job.data + i * kPolyBlock);
-  }
-  poly1305_last_blocks(p, job.data + blocks * kPolyBlock, job.length);
-  poly1305_tag(p, key, tag);
-}
+// Below this many whole blocks in a text the powers of r cost more than they save.
+constexpr uint32_t kMinIfmaBlocks = 12;
 
 WEFT_AVX512 void apply(const PendingText& p) {
-  const uint64_t all = ~uint64_t{0};
-  const __mmask64 bytes = all >> (kChaChaBlock - p.length);
+  const __mmask64 bytes = ~uint64_t{0} >> (kChaChaBlock - p.length);
   const __m512i text = _mm512_maskz_loadu_epi8(bytes, p.text);
   _mm512_mask_storeu_epi8(p.text, bytes, _mm512_xor_si512(text, _mm512_load_si512(p.key_stream)));
+}
+
+// Computes the tags of kJobs packets with the same number of whole blocks, and stores or compares them.
+template <bool kOpen, int kJobs>
+WEFT_AVX512 void authenticate(AeadJob* jobs, const Block* keys) {
+  const uint32_t blocks = jobs[0].length / kPolyBlock;
+  Poly1305 p[kJobs];
+  const uint8_t* texts[kJobs];
+  for (int i = 0; i < kJobs; i++) {
+    poly1305_init(p[i], keys[i]);
+    texts[i] = jobs[i].data;
+  }
+  if (blocks >= kMinIfmaBlocks) {
+    poly1305_blocks(p, texts, blocks);
+  } else {
+    for (int i = 0; i < kJobs; i++) {
+      for (uint32_t n = 0; n < blocks; n++) poly1305_block(p[i], texts[i] + n * kPolyBlock);
+    }
+  }
+  for (int i = 0; i < kJobs; i++) {
+    uint64_t tag[2];
+    poly1305_last_blocks(p[i], texts[i] + blocks * kPolyBlock, jobs[i].length);
+    poly1305_tag(p[i], keys[i], tag);
+    uint8_t* received = jobs[i].data + jobs[i].length;
+    if constexpr (kOpen) {
+      jobs[i].ok = tag_matches(tag, received);
+    } else {
+      std::memcpy(received, tag, kAeadTagSize);
+    }
+  }
+}
+
+// Packets [from, to), two at a time where they are alike. Sealing, an odd one may wait for the next call: returns how
+// far it came.
+template <bool kOpen>
+WEFT_AVX512 size_t authenticate_all(std::span<AeadJob> jobs, const Block* keys, size_t from, size_t to) {
+  while (from < to) {
+    const bool may_wait = !kOpen && from + 1 == to && to < jobs.size();
+    if (may_wait) break;
+    if (from + 1 < to && jobs[from].length / kPolyBlock == jobs[from + 1].length / kPolyBlock) {
+      authenticate<kOpen, 2>(&jobs[from], &keys[from]);
+      from += 2;
+    } else {
+      authenticate<kOpen, 1>(&jobs[from], &keys[from]);
+      from += 1;
+    }
+  }
+  return from;
 }
 
 // All passes of a run: up to kMaxRun packets with one key.
@@ -47,42 +81,34 @@ __attribute__((WEFT_AVX512_TARGET)) void run(std::span<AeadJob> jobs) {
   alignas(64) Block buffer[kLanes];
   PendingText pending[kLanes];
   int pending_count;
-  KeyColumns columns;
   const uint8_t* key = jobs[0].key;
-  load_key(columns, key);
 
   Lanes<kLanes> lanes;
-  LaneFiller<kLanes> filler(jobs, keys);
+  LaneFiller<kLanes> filler(jobs, keys, kOpen ? kLanes : 1);
   size_t authenticated = 0;
+  int most = 0;
   while (!filler.done()) {
     const size_t hold_from = kOpen ? filler.keys() : jobs.size();
     const int n = filler.fill(lanes, hold_from, buffer, pending, pending_count);
-    if (n > 8) {
-      pass(columns, lanes);
-    } else if (n > 4) {
-      short_pass<2>(key, lanes);
-    } else {
-      short_pass<1>(key, lanes);
-    }
-    if constexpr (!kOpen) {
-      for (int i = 0; i < pending_count; i++) apply(pending[i]);
-    }
-    for (const size_t end = kOpen ? filler.keys() : filler.position().packet; authenticated < end; authenticated++) {
-      AeadJob& job = jobs[authenticated];
-      uint64_t tag[2];
-      authenticate(job, keys[authenticated], tag);
-      if constexpr (kOpen) {
-        job.ok = tag_matches(tag, job.data + job.length);
-      } else {
-        std::memcpy(job.data + job.length, tag, kAeadTagSize);
-      }
+    const int width = n > 8 ? 16 : n > 6 ? 8 : n > 4 ? 6 : 4;
+    filler.idle(lanes, n, width, buffer);
+    most = std::max(most, width);
+    switch (width) {
+      case 16: pass(key, lanes); break;
+      case 8: short_pass<4>(key, lanes); break;
+      case 6: short_pass<3>(key, lanes); break;
+      default: short_pass<2>(key, lanes);
     }
     if constexpr (kOpen) {
+      authenticated = authenticate_all<true>(jobs, keys, authenticated, filler.keys());
       for (int i = 0; i < pending_count; i++) apply(pending[i]);
+    } else {
+      for (int i = 0; i < pending_count; i++) apply(pending[i]);
+      authenticated = authenticate_all<false>(jobs, keys, authenticated, filler.position().packet);
     }
   }
-  wipe(keys, kChaChaBlock * jobs.size());
-  wipe(buffer, sizeof buffer);
+  wipe(keys, sizeof(Block) * jobs.size());
+  wipe(buffer, sizeof(Block) * (size_t)most);
 }
 
 constexpr Aead kAead = {"avx512", for_each_run<run<false>>, for_each_run<run<true>>};

@@ -32,13 +32,6 @@ struct alignas(32) KeyRows {
   __m256i row[12];
 };
 
-// One pass: what goes into the nonce and block rows, and where each lane's key stream is xored from and to.
-struct alignas(32) Lanes {
-  uint32_t block[kLanes], counter_lo[kLanes], counter_hi[kLanes];
-  const uint8_t* from[kLanes];
-  uint8_t* to[kLanes];
-};
-
 WEFT_AVX2 void load_key(KeyRows& rows, const uint8_t* key) {
   static constexpr uint32_t kSigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};  // "expand 32-byte k"
 WEFT_UNROLL
@@ -110,7 +103,7 @@ WEFT_UNROLL
   }
 }
 
-WEFT_AVX2 void store_half(const Lanes& lanes, const __m256i* half, int offset) {
+WEFT_AVX2 void store_half(const Lanes<kLanes>& lanes, const __m256i* half, int offset) {
   __m256i out[8];
   transpose(half, out);
 WEFT_UNROLL
@@ -123,7 +116,7 @@ WEFT_UNROLL
 // The ten double rounds of eight lanes. `hash` is the Poly1305 work to do meanwhile, up to kBlocks blocks a double
 // round: take(n) says whether n blocks are at hand, next() hashes one, detour() does what else has to be done.
 template <int kBlocks, class Hash>
-__attribute__((noinline, target("avx2,bmi2"))) void pass(const KeyRows& key, const Lanes& lanes, Hash& shared) {
+__attribute__((noinline, target("avx2,bmi2"))) void pass(const KeyRows& key, const Lanes<kLanes>& lanes, Hash& shared) {
   const Rotations r = rotations();
   __m256i x[16];
 WEFT_UNROLL

@@ -2,13 +2,13 @@
 //
 // Two layouts of the lanes (blocks, see chacha20_lanes.h). Sixteen lanes stand in columns: register i holds word i of all
 // lanes, a quarter round is the same for all, and a 16x16 transpose at the end makes the lanes' 64 bytes contiguous.
-// Up to eight lanes lie in rows, four to a set of four registers: less throughput, but half the latency, which is what
-// counts for the only pass of a small packet and for the last one of a batch:
+// Up to eight lanes lie in rows, two to a set of four 256-bit registers: less throughput, but half the latency, which is
+// what counts for the only pass of a small packet and for the last one of a batch:
 //
-//      a   sigma  0-3 of lane 0 | of lane 1 | of lane 2 | of lane 3
-//      b   key    0-3           | ...
-//      c   key    4-7           | ...
-//      d   block, 0, counter    | ...
+//      a   sigma 0..3 of lane 0     | sigma 0..3 of lane 1
+//      b   key   0..3               | key   0..3
+//      c   key   4..7               | key   4..7
+//      d   block no., 0, counter    | block no., 0, counter
 #pragma once
 
 #if defined(__x86_64__)
@@ -34,25 +34,13 @@ inline constexpr int kLanes = 16;
 
 inline constexpr uint32_t kSigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};  // "expand 32-byte k"
 
-// Sixteen lanes: row[i] is state word i < 12, the same in every lane.
-struct alignas(64) KeyColumns {
-  __m512i row[12];
-};
-
-WEFT_AVX512 void load_key(KeyColumns& columns, const uint8_t* key) {
-WEFT_UNROLL
-  for (int i = 0; i < 4; i++) columns.row[i] = _mm512_set1_epi32((int)kSigma[i]);
-WEFT_UNROLL
-  for (int i = 0; i < 8; i++) columns.row[4 + i] = _mm512_set1_epi32((int)load_le32(key + 4 * i));
-}
-
 // The same step of four quarter rounds: X[i] += Y[i]; Z[i] = (Z[i] ^ X[i]) <<< kBits.
 template <int kBits>
-WEFT_AVX512 void step(__m512i* x, const __m512i* y, __m512i* z, int n) {
+WEFT_AVX512 void step(__m512i (&x)[4], const __m512i (&y)[4], __m512i (&z)[4]) {
 WEFT_UNROLL
-  for (int i = 0; i < n; i++) x[i] = _mm512_add_epi32(x[i], y[i]);
+  for (int i = 0; i < 4; i++) x[i] = _mm512_add_epi32(x[i], y[i]);
 WEFT_UNROLL
-  for (int i = 0; i < n; i++) z[i] = _mm512_rol_epi32(_mm512_xor_si512(z[i], x[i]), kBits);
+  for (int i = 0; i < 4; i++) z[i] = _mm512_rol_epi32(_mm512_xor_si512(z[i], x[i]), kBits);
 }
 
 // Four quarter rounds on columns, or on diagonals if the rows b, c, d come rotated.
@@ -66,10 +54,10 @@ WEFT_UNROLL
     c[i] = x[8 + (i + C) % 4];
     d[i] = x[12 + (i + D) % 4];
   }
-  step<16>(a, b, d, 4);
-  step<12>(c, d, b, 4);
-  step<8>(a, b, d, 4);
-  step<7>(c, d, b, 4);
+  step<16>(a, b, d);
+  step<12>(c, d, b);
+  step<8>(a, b, d);
+  step<7>(c, d, b);
 WEFT_UNROLL
   for (int i = 0; i < 4; i++) {
     x[i] = a[i];
@@ -110,15 +98,16 @@ WEFT_UNROLL
   }
 }
 
-WEFT_AVX512 void store_lane(const Lanes<kLanes>& lanes, int l, __m512i key_stream) {
-  _mm512_storeu_si512(lanes.to[l], _mm512_xor_si512(key_stream, _mm512_loadu_si512(lanes.from[l])));
+// Word i < 12 of the state, the same in every lane.
+WEFT_AVX512 __m512i key_word(const uint8_t* key, int i) {
+  return _mm512_set1_epi32((int)(i < 4 ? kSigma[i] : load_le32(key + 4 * (i - 4))));
 }
 
 // All sixteen lanes, in columns.
-__attribute__((noinline, WEFT_AVX512_TARGET)) inline void pass(const KeyColumns& key, const Lanes<kLanes>& lanes) {
+__attribute__((noinline, WEFT_AVX512_TARGET)) inline void pass(const uint8_t* key, const Lanes<kLanes>& lanes) {
   __m512i x[16];
-WEFT_UNROLL
-  for (int i = 0; i < 12; i++) x[i] = key.row[i];
+  WEFT_UNROLL
+  for (int i = 0; i < 12; i++) x[i] = key_word(key, i);
   x[12] = _mm512_load_si512(lanes.block);
   x[13] = _mm512_setzero_si512();
   x[14] = _mm512_load_si512(lanes.counter_lo);
@@ -127,55 +116,78 @@ WEFT_UNROLL
     quarter_rounds<0, 0, 0>(x);
     quarter_rounds<1, 2, 3>(x);
   }
-WEFT_UNROLL
-  for (int i = 0; i < 12; i++) x[i] = _mm512_add_epi32(x[i], key.row[i]);
+  WEFT_UNROLL
+  for (int i = 0; i < 12; i++) x[i] = _mm512_add_epi32(x[i], key_word(key, i));
   x[12] = _mm512_add_epi32(x[12], _mm512_load_si512(lanes.block));
   x[14] = _mm512_add_epi32(x[14], _mm512_load_si512(lanes.counter_lo));
   x[15] = _mm512_add_epi32(x[15], _mm512_load_si512(lanes.counter_hi));
   transpose(x);
-WEFT_UNROLL
-  for (int l = 0; l < kLanes; l++) store_lane(lanes, l, x[l]);
+  WEFT_UNROLL
+  for (int l = 0; l < kLanes; l++) {
+    _mm512_storeu_si512(lanes.to[l], _mm512_xor_si512(x[l], _mm512_loadu_si512(lanes.from[l])));
+  }
 }
 
-// The first 4 kSets lanes, in rows.
+// X += Y; Z = (Z ^ X) <<< kBits on the rows of all sets.
+template <int kBits, int kSets>
+WEFT_AVX512 void row_step(__m256i (&x)[kSets], const __m256i (&y)[kSets], __m256i (&z)[kSets]) {
+  WEFT_UNROLL
+  for (int s = 0; s < kSets; s++) {
+    x[s] = _mm256_add_epi32(x[s], y[s]);
+    z[s] = _mm256_rol_epi32(_mm256_xor_si256(z[s], x[s]), kBits);
+  }
+}
+
+WEFT_AVX512 void store_half(const Lanes<kLanes>& lanes, int l, int offset, __m256i key_stream) {
+  const __m256i text = _mm256_loadu_si256((const __m256i*)(lanes.from[l] + offset));
+  _mm256_storeu_si256((__m256i*)(lanes.to[l] + offset), _mm256_xor_si256(key_stream, text));
+}
+
+// The first 2 kSets lanes, in rows.
 template <int kSets>
 __attribute__((noinline, WEFT_AVX512_TARGET)) void short_pass(const uint8_t* key, const Lanes<kLanes>& lanes) {
-  const __m512i a0 = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i*)kSigma));
-  const __m512i b0 = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i*)key));
-  const __m512i c0 = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i*)(key + 16)));
-  __m512i a[kSets], b[kSets], c[kSets], d[kSets], d0[kSets];
-WEFT_UNROLL
+  const __m256i a0 = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)kSigma));
+  const __m256i b0 = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)key));
+  const __m256i c0 = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)(key + 16)));
+  __m256i a[kSets], b[kSets], c[kSets], d[kSets], d0[kSets];
+  WEFT_UNROLL
   for (int s = 0; s < kSets; s++) {
-    // Row d of lane l is the 128 bits block, 0, counter.
-    const uint32_t *n = lanes.block + 4 * s, *lo = lanes.counter_lo + 4 * s, *hi = lanes.counter_hi + 4 * s;
-    d0[s] = _mm512_setr_epi32((int)n[0], 0, (int)lo[0], (int)hi[0], (int)n[1], 0, (int)lo[1], (int)hi[1], (int)n[2], 0,
-                              (int)lo[2], (int)hi[2], (int)n[3], 0, (int)lo[3], (int)hi[3]);
+    const uint32_t *n = lanes.block + 2 * s, *lo = lanes.counter_lo + 2 * s, *hi = lanes.counter_hi + 2 * s;
+    d0[s] = _mm256_setr_epi32((int)n[0], 0, (int)lo[0], (int)hi[0], (int)n[1], 0, (int)lo[1], (int)hi[1]);
     a[s] = a0, b[s] = b0, c[s] = c0, d[s] = d0[s];
   }
-  for (int round = 0; round < 20; round++) {
-    step<16>(a, b, d, kSets);
-    step<12>(c, d, b, kSets);
-    step<8>(a, b, d, kSets);
-    step<7>(c, d, b, kSets);
-WEFT_UNROLL
-    for (int s = 0; s < kSets; s++) {  // columns become diagonals and the other way round
-      b[s] = round % 2 == 0 ? _mm512_shuffle_epi32(b[s], _MM_PERM_ADCB) : _mm512_shuffle_epi32(b[s], _MM_PERM_CBAD);
-      c[s] = _mm512_shuffle_epi32(c[s], _MM_PERM_BADC);
-      d[s] = round % 2 == 0 ? _mm512_shuffle_epi32(d[s], _MM_PERM_CBAD) : _mm512_shuffle_epi32(d[s], _MM_PERM_ADCB);
+  for (int i = 0; i < 10; i++) {
+    row_step<16>(a, b, d);
+    row_step<12>(c, d, b);
+    row_step<8>(a, b, d);
+    row_step<7>(c, d, b);
+    WEFT_UNROLL
+    for (int s = 0; s < kSets; s++) {  // diagonals become columns
+      b[s] = _mm256_shuffle_epi32(b[s], _MM_SHUFFLE(0, 3, 2, 1));
+      c[s] = _mm256_shuffle_epi32(c[s], _MM_SHUFFLE(1, 0, 3, 2));
+      d[s] = _mm256_shuffle_epi32(d[s], _MM_SHUFFLE(2, 1, 0, 3));
+    }
+    row_step<16>(a, b, d);
+    row_step<12>(c, d, b);
+    row_step<8>(a, b, d);
+    row_step<7>(c, d, b);
+    WEFT_UNROLL
+    for (int s = 0; s < kSets; s++) {  // and back
+      b[s] = _mm256_shuffle_epi32(b[s], _MM_SHUFFLE(2, 1, 0, 3));
+      c[s] = _mm256_shuffle_epi32(c[s], _MM_SHUFFLE(1, 0, 3, 2));
+      d[s] = _mm256_shuffle_epi32(d[s], _MM_SHUFFLE(0, 3, 2, 1));
     }
   }
-WEFT_UNROLL
+  WEFT_UNROLL
   for (int s = 0; s < kSets; s++) {
-    a[s] = _mm512_add_epi32(a[s], a0);
-    b[s] = _mm512_add_epi32(b[s], b0);
-    c[s] = _mm512_add_epi32(c[s], c0);
-    d[s] = _mm512_add_epi32(d[s], d0[s]);
-    const __m512i ab02 = _mm512_shuffle_i32x4(a[s], b[s], 0x88), ab13 = _mm512_shuffle_i32x4(a[s], b[s], 0xdd);
-    const __m512i cd02 = _mm512_shuffle_i32x4(c[s], d[s], 0x88), cd13 = _mm512_shuffle_i32x4(c[s], d[s], 0xdd);
-    store_lane(lanes, 4 * s, _mm512_shuffle_i32x4(ab02, cd02, 0x88));
-    store_lane(lanes, 4 * s + 1, _mm512_shuffle_i32x4(ab13, cd13, 0x88));
-    store_lane(lanes, 4 * s + 2, _mm512_shuffle_i32x4(ab02, cd02, 0xdd));
-    store_lane(lanes, 4 * s + 3, _mm512_shuffle_i32x4(ab13, cd13, 0xdd));
+    a[s] = _mm256_add_epi32(a[s], a0);
+    b[s] = _mm256_add_epi32(b[s], b0);
+    c[s] = _mm256_add_epi32(c[s], c0);
+    d[s] = _mm256_add_epi32(d[s], d0[s]);
+    store_half(lanes, 2 * s, 0, _mm256_permute2x128_si256(a[s], b[s], 0x20));
+    store_half(lanes, 2 * s, 32, _mm256_permute2x128_si256(c[s], d[s], 0x20));
+    store_half(lanes, 2 * s + 1, 0, _mm256_permute2x128_si256(a[s], b[s], 0x31));
+    store_half(lanes, 2 * s + 1, 32, _mm256_permute2x128_si256(c[s], d[s], 0x31));
   }
 }
 

@@ -9,6 +9,8 @@
 //        1      [ 8      9   10   11   12   13   14   15  ]
 //        2      [ 16    17   18   19   20   21   22   23* ]     * partial: by way of a buffer
 //        3      [ K      1    2    ...                    ]     packet 1
+//
+// Opening wants the keys earlier: then those of the next packets, as many as there are lanes, come in one go.
 #pragma once
 
 #include <algorithm>
@@ -57,51 +59,55 @@ struct RunPosition {
 template <int kLanes>
 class LaneFiller {
  public:
-  // `keys`: where the packets' block 0 go.
-  LaneFiller(std::span<const AeadJob> jobs, Block* keys) : jobs_(jobs), keys_(keys) {}
+  // `keys`: where the packets' block 0 go, `keys_ahead` at a time.
+  LaneFiller(std::span<const AeadJob> jobs, Block* keys, size_t keys_ahead)
+      : jobs_(jobs), keys_(keys), keys_ahead_(keys_ahead) {}
 
-  bool done() const { return packet_ == jobs_.size(); }
+  bool done() const { return position_.packet == jobs_.size(); }
 
   // How far the lanes handed out so far reach into the texts.
-  RunPosition position() const { return {packet_, block_ > 0 ? (block_ - 1) * kChaChaBlock : 0}; }
+  RunPosition position() const { return position_; }
 
   // How many packets' one-time keys are among the lanes handed out so far.
-  size_t keys() const { return packet_ + (block_ > 0 ? 1 : 0); }
+  size_t keys() const { return next_key_; }
 
-  // Fills lanes [0, n), pads to kLanes with idle ones and returns n. Whole blocks of packets before `hold_from` are
-  // xored in place; all others become `pending`, their key stream going to `buffer`.
+  // Fills lanes [0, n) and returns n. Whole blocks of packets before `hold_from` are xored in place; all others become
+  // `pending`, their key stream going to `buffer`.
   int fill(Lanes<kLanes>& lanes, size_t hold_from, Block* buffer, PendingText* pending, int& pending_count) {
     int lane = 0;
     pending_count = 0;
     while (lane < kLanes && !done()) {
-      const AeadJob& job = jobs_[packet_];
-      if (block_ == 0) {
-        set(lanes, lane++, job.counter, kZeroBlock, keys_[packet_]);
-        block_ = 1;
-      }
-      uint32_t offset = (block_ - 1) * kChaChaBlock;
-      for (; lane < kLanes && offset < job.length; offset += kChaChaBlock, block_++, lane++) {
-        uint8_t* text = job.data + offset;
-        const uint32_t length = std::min(job.length - offset, kChaChaBlock);
-        if (packet_ >= hold_from || length < kChaChaBlock) {
-          pending[pending_count++] = {text, buffer[lane], length};
-          set(lanes, lane, job.counter, kZeroBlock, buffer[lane]);
-        } else {
-          set(lanes, lane, job.counter, text, text);
+      if (position_.packet == next_key_) {
+        const size_t end = std::min({next_key_ + keys_ahead_, jobs_.size(), next_key_ + (size_t)(kLanes - lane)});
+        for (; next_key_ < end; next_key_++) {
+          set(lanes, lane++, jobs_[next_key_].counter, 0, kZeroBlock, keys_[next_key_]);
         }
       }
-      if (offset >= job.length) {
-        packet_++;
-        block_ = 0;
+      const AeadJob& job = jobs_[position_.packet];
+      uint32_t offset = position_.bytes;
+      for (; lane < kLanes && offset < job.length; offset += kChaChaBlock, lane++) {
+        uint8_t* text = job.data + offset;
+        const uint32_t length = std::min(job.length - offset, kChaChaBlock), block = offset / kChaChaBlock + 1;
+        if (position_.packet >= hold_from || length < kChaChaBlock) {
+          pending[pending_count++] = {text, buffer[lane], length};
+          set(lanes, lane, job.counter, block, kZeroBlock, buffer[lane]);
+        } else {
+          set(lanes, lane, job.counter, block, text, text);
+        }
       }
+      position_ = offset < job.length ? RunPosition{position_.packet, offset} : RunPosition{position_.packet + 1, 0};
     }
-    for (int idle = lane; idle < kLanes; idle++) set(lanes, idle, 0, kZeroBlock, buffer[idle]);
     return lane;
   }
 
+  // Makes lanes [from, to) harmless.
+  static void idle(Lanes<kLanes>& lanes, int from, int to, Block* buffer) {
+    for (int lane = from; lane < to; lane++) set(lanes, lane, 0, 0, kZeroBlock, buffer[lane]);
+  }
+
  private:
-  void set(Lanes<kLanes>& lanes, int lane, uint64_t counter, const uint8_t* from, uint8_t* to) const {
-    lanes.block[lane] = block_;
+  static void set(Lanes<kLanes>& lanes, int lane, uint64_t counter, uint32_t block, const uint8_t* from, uint8_t* to) {
+    lanes.block[lane] = block;
     lanes.counter_lo[lane] = (uint32_t)counter;
     lanes.counter_hi[lane] = (uint32_t)(counter >> 32);
     lanes.from[lane] = from;
@@ -110,8 +116,8 @@ class LaneFiller {
 
   std::span<const AeadJob> jobs_;
   Block* keys_;
-  size_t packet_ = 0;   // of the next lane
-  uint32_t block_ = 0;  // of the next lane
+  size_t keys_ahead_, next_key_ = 0;
+  RunPosition position_;  // of the next lane of text
 };
 
 // Cuts a batch into runs of one key, known by its address, and calls `run` on each.

@@ -114,27 +114,40 @@ WEFT_AVX512 void sum_lanes(Poly1305& p, const Limbs& h) {
   p.h2 = (p.h2 & 3) + (uint64_t)(t >> 64);
 }
 
-// Hashes n >= 1 whole blocks into a fresh accumulator. The first vector is filled up in front with zeros that are no
-// blocks (they leave h at 0), so that all others are full.
-WEFT_AVX512 void poly1305_blocks(Poly1305& p, const uint8_t* text, uint32_t n) {
-  const Limbs r_powers = powers(p);
-  const Multiplier r8 = multiplier(broadcast_lane0(r_powers)), last = multiplier(r_powers);
+// Hashes the n >= 1 whole blocks of each of kTexts texts into fresh accumulators: two at a time keep the multipliers
+// busy where one would wait for its carries. The first vector is filled up in front with zeros that are no blocks (they
+// leave h at 0), so that all others are full.
+template <int kTexts>
+__attribute__((noinline, WEFT_AVX512_TARGET)) void poly1305_blocks(Poly1305 (&p)[kTexts],
+                                                                   const uint8_t* const (&texts)[kTexts], uint32_t n) {
   const __m512i pad = _mm512_set1_epi64(int64_t{1} << 40);  // 2^128 in limb 2
   const __m512i zero = _mm512_setzero_si512();
-
   const uint32_t none = (8 - n % 8) % 8;
   const uint32_t present = 0xffffu & (0xffffu << (2 * none));  // one bit for each 8 bytes
-  const uint8_t* at = text - 16 * none;
-  const __m512i first4 = _mm512_maskz_loadu_epi64((__mmask8)present, at);
-  const __m512i last4 = _mm512_maskz_loadu_epi64((__mmask8)(present >> 8), at + 64);
-  const __m512i first_pad = _mm512_unpacklo_epi64(_mm512_maskz_mov_epi64((__mmask8)present, pad),
-                                                  _mm512_maskz_mov_epi64((__mmask8)(present >> 8), pad));
-  Limbs h = add_blocks({zero, zero, zero}, first4, last4, first_pad);
-  const uint8_t* end = text + 16 * n;
-  for (at += 128; at < end; at += 128) {
-    h = add_blocks(multiply(h, r8), _mm512_loadu_si512(at), _mm512_loadu_si512(at + 64), pad);
+  const __mmask8 present0 = (__mmask8)present, present1 = (__mmask8)(present >> 8);
+  const __m512i first_pad =
+      _mm512_unpacklo_epi64(_mm512_maskz_mov_epi64(present0, pad), _mm512_maskz_mov_epi64(present1, pad));
+
+  Limbs h[kTexts], r_powers[kTexts];
+  Multiplier r8[kTexts];
+  const uint8_t* at[kTexts];
+  WEFT_UNROLL
+  for (int t = 0; t < kTexts; t++) {
+    r_powers[t] = powers(p[t]);
+    r8[t] = multiplier(broadcast_lane0(r_powers[t]));
+    at[t] = texts[t] - kPolyBlock * none;
+    h[t] = add_blocks({zero, zero, zero}, _mm512_maskz_loadu_epi64(present0, at[t]),
+                      _mm512_maskz_loadu_epi64(present1, at[t] + 64), first_pad);
   }
-  sum_lanes(p, multiply(h, last));
+  for (uint32_t vectors = (n + none) / 8; vectors > 1; vectors--) {
+    WEFT_UNROLL
+    for (int t = 0; t < kTexts; t++) {
+      at[t] += 128;
+      h[t] = add_blocks(multiply(h[t], r8[t]), _mm512_loadu_si512(at[t]), _mm512_loadu_si512(at[t] + 64), pad);
+    }
+  }
+  WEFT_UNROLL
+  for (int t = 0; t < kTexts; t++) sum_lanes(p[t], multiply(h[t], multiplier(r_powers[t])));
 }
 
 }  // namespace weft::crypto::avx512
