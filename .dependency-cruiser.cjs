@@ -44,7 +44,10 @@ module.exports = {
     ...only('mesh', ['core', 'wire'], { packages: true, node: false }),
     ...only('bond', ['core', 'wire'], { packages: false, node: false }),
     ...only('dataplane', ['core'], { packages: true, node: true }),
-    ...only('node', ['core', 'wire', 'wg', 'mesh', 'bond', 'dataplane'], { packages: true, node: true }),
+    ...only('node', ['core', 'wire', 'wg', 'mesh', 'bond', 'dataplane'], {
+      packages: true,
+      node: true,
+    }),
     {
       name: 'nothing-imports-cli',
       severity: 'error',
@@ -55,7 +58,8 @@ module.exports = {
     {
       name: 'addon-only-in-native-ts',
       severity: 'error',
-      comment: 'src/dataplane/native.ts is the only file that loads the addon; only node/ and tests construct it.',
+      comment:
+        'src/dataplane/native.ts is the only file that loads the addon; only node/ and tests construct it.',
       from: { path: '^src/', pathNot: '^src/dataplane/native\\.ts$' },
       to: { path: '\\.node$' },
     },
@@ -85,6 +89,9 @@ module.exports = {
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
     exclude: { path: '^(dist|build)/' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'node'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'types', 'node'],
+    },
   },
 };

@@ -4,8 +4,14 @@ import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, 'test/netns/**', 'test/interop/**', 'dist/**', 'build*/**'],
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.{ts,mjs}'],
+    exclude: [
+      ...configDefaults.exclude,
+      'test/netns/**',
+      'test/interop/**',
+      'dist/**',
+      'build*/**',
+    ],
     restoreMocks: true,
   },
 });

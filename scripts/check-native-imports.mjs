@@ -32,7 +32,9 @@ function includesOf(file) {
     .split('\n')
     .flatMap((text, index) => {
       const match = /^\s*#\s*include\s*([<"])([^>"]+)[>"]/.exec(text);
-      return match ? [{ quoted: match[1] === '"', path: match[2], where: `${file}:${index + 1}` }] : [];
+      return match
+        ? [{ quoted: match[1] === '"', path: match[2], where: `${file}:${index + 1}` }]
+        : [];
     });
 }
 
@@ -46,7 +48,8 @@ function checkLayers() {
     }
     for (const { quoted, path, where } of includesOf(file)) {
       if (NODE_HEADER.test(path)) {
-        if (folder !== 'binding') problems.push(`${where}: <${path}> belongs in native/src/binding only`);
+        if (folder !== 'binding')
+          problems.push(`${where}: <${path}> belongs in native/src/binding only`);
       } else if (quoted) {
         const target = path.split('/')[0];
         if (!(target in MAY_INCLUDE)) {
@@ -60,9 +63,13 @@ function checkLayers() {
 }
 
 function checkNoNodeOutside() {
-  for (const file of [...filesIn('native/test', /\.(cc|h)$/), ...filesIn('native/fuzz', /\.(cc|h)$/)]) {
+  for (const file of [
+    ...filesIn('native/test', /\.(cc|h)$/),
+    ...filesIn('native/fuzz', /\.(cc|h)$/),
+  ]) {
     for (const { path, where } of includesOf(file)) {
-      if (NODE_HEADER.test(path)) problems.push(`${where}: tests and fuzz targets build without Node`);
+      if (NODE_HEADER.test(path))
+        problems.push(`${where}: tests and fuzz targets build without Node`);
       if (path.startsWith('binding/')) problems.push(`${where}: "${path}" needs Node`);
     }
   }
@@ -77,9 +84,12 @@ function checkSourceLists() {
   };
   for (const [list, expected] of Object.entries(lists)) {
     const listed = readFileSync(list, 'utf8').split('\n').filter(Boolean);
-    for (const file of expected) if (!listed.includes(file)) problems.push(`${list}: ${file} is missing`);
-    for (const file of listed) if (!expected.includes(file)) problems.push(`${list}: there is no ${file}`);
-    if (listed.join() !== [...new Set(listed)].sort().join()) problems.push(`${list}: sort it, each file once`);
+    for (const file of expected)
+      if (!listed.includes(file)) problems.push(`${list}: ${file} is missing`);
+    for (const file of listed)
+      if (!expected.includes(file)) problems.push(`${list}: there is no ${file}`);
+    if (listed.join() !== [...new Set(listed)].sort().join())
+      problems.push(`${list}: sort it, each file once`);
   }
 }
 

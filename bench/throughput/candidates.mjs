@@ -6,8 +6,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BenchError, Child, run, scratch, succeeds, waitFor } from './command.mjs';
+import { Child, run, scratch, succeeds, waitFor } from './command.mjs';
 import { containerCommand, releaseContainer } from './container.mjs';
+import { BenchError } from './errors.mjs';
 import { processTree } from './processes.mjs';
 import { createTopology, destroyTopology, inside, WIRE_PORT } from './topology.mjs';
 
@@ -69,7 +70,8 @@ async function wireguardGo() {
   if (!path) return { missing: 'not installed (bench/install-peers)' };
   // Its own --version stands still between releases; the module's version does not.
   const build = await run(['go', 'version', '-m', path]).catch(() => '');
-  const version = /^\s+mod\s+\S+\s+(\S+)/m.exec(build)?.[1] ?? (await firstLine([path, '--version']));
+  const version =
+    /^\s+mod\s+\S+\s+(\S+)/m.exec(build)?.[1] ?? (await firstLine([path, '--version']));
   return { command: `exec ${quoted(path)} -f {if}`, env: { LOG_LEVEL: 'error' }, version };
 }
 
@@ -165,9 +167,9 @@ export class Session {
     await this.#firstPing();
   }
 
-  /** Processes of both ends, with their descendants. */
+  /** Processes of both ends, with their descendants; a container's monitor is not the candidate's. */
   pidsByEnd() {
-    return this.processes.map((child) => processTree(child.pid));
+    return this.processes.map((child) => processTree(child.pid).slice(this.lxc ? 1 : 0));
   }
 
   pids() {
@@ -178,7 +180,8 @@ export class Session {
   checkAlive() {
     for (const child of this.processes) {
       if (child.ended) {
-        throw new BenchError(`${this.candidate.name} ended by itself: ${child.complaint()}`);
+        const how = `${child.status}: ${child.complaint()}`;
+        throw new BenchError(`${this.candidate.name} ended by itself: ${how}`);
       }
     }
   }
@@ -253,4 +256,3 @@ export class Session {
     });
   }
 }
-

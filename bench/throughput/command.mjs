@@ -8,14 +8,10 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BenchError } from './errors.mjs';
 
 const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
 const STOP_GRACE_MS = 3000;
-
-/** A measurement or a tool failed in a way that the user should read as one line. */
-export class BenchError extends Error {
-  name = 'BenchError';
-}
 
 /** Scratch directory of this run, mode 0700: tool output and private keys. */
 export const scratch = mkdtempSync(join(tmpdir(), 'weft-bench-'));
@@ -54,14 +50,17 @@ export class Child {
     closeSync(err);
     this.ended = false;
     alive.add(this);
-    /** Resolves to the exit code; 128 + n is not told apart from a signal. */
+    /** How it ended, for an error message. */
+    this.status = 'running';
+    /** Resolves to the exit code; 128 if a signal ended it, 127 if it could not be started. */
     this.exit = new Promise((resolve) => {
-      const finish = (code) => {
+      const finish = (code, signal) => {
         this.ended = true;
+        this.status = signal ?? `exit ${code}`;
         alive.delete(this);
         resolve(code);
       };
-      this.process.once('exit', (code, signal) => finish(code ?? (signal ? 128 : 1)));
+      this.process.once('exit', (code, signal) => finish(code ?? 128, signal));
       this.process.once('error', (error) => {
         this.startError = error;
         finish(127);
@@ -138,7 +137,7 @@ export async function run(argv, options = {}) {
   try {
     if (timedOut) throw new BenchError(`${argv.join(' ')}: no end after ${timeoutMs} ms`);
     if (code !== 0 && !options.acceptFailure) {
-      throw new BenchError(`${argv.join(' ')}: exit ${code}: ${child.complaint()}`);
+      throw new BenchError(`${argv.join(' ')}: ${child.status}: ${child.complaint()}`);
     }
     return child.stdout();
   } finally {

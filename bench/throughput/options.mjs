@@ -1,7 +1,7 @@
 /** Command line of bench/throughput. */
 import { parseArgs } from 'node:util';
 import { BUILT_IN_NAMES, parseCandidate } from './candidates.mjs';
-import { BenchError } from './command.mjs';
+import { BenchError } from './errors.mjs';
 import { TESTS } from './measurements.mjs';
 import { VETH_MODES } from './topology.mjs';
 
@@ -48,7 +48,11 @@ Prints a table: median [lowest-highest] of the rounds, and the ratio to the base
   --html FILE             write the report with charts
 `;
 
-const list = (text) => text.split(',').map((item) => item.trim()).filter((item) => item !== '');
+const list = (text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
 
 function positive(name, text) {
   const value = Number(text);
@@ -68,8 +72,7 @@ function choices(name, chosen, allowed) {
   return chosen;
 }
 
-const oneOrBoth = (name, text, both) =>
-  choices(name, text === 'both' ? both : [text], both);
+const oneOrBoth = (name, text, both) => choices(name, text === 'both' ? both : [text], both);
 
 /** @throws {BenchError} with one line that says what to write instead */
 export function parseOptions(argv) {

@@ -2,9 +2,9 @@
  * What iperf3, ping and perf print -> numbers. Pure functions.
  * Each throws a BenchError that says what was odd: a wrong figure is worse than none.
  */
-import { BenchError } from './command.mjs';
+import { BenchError } from './errors.mjs';
 
-const excerpt = (text) => JSON.stringify(text.trim().slice(0, 160));
+const excerpt = (text) => JSON.stringify(text.trim().slice(0, 160) || '(empty)');
 
 /** Finite, non-negative number at a path such as "end.sum_received.bytes". */
 function numberAt(object, path) {
@@ -21,9 +21,12 @@ function parseIperf(text) {
   try {
     report = JSON.parse(text);
   } catch {
-    throw new BenchError(`iperf3: output is not JSON: ${excerpt(text) || '(empty)'}`);
+    throw new BenchError(`iperf3: output is not JSON: ${excerpt(text)}`);
   }
-  if (typeof report?.error === 'string') throw new BenchError(`iperf3: ${report.error}`);
+  if (typeof report !== 'object' || report === null) {
+    throw new BenchError(`iperf3: output is no report: ${excerpt(text)}`);
+  }
+  if (typeof report.error === 'string') throw new BenchError(`iperf3: ${report.error}`);
   return report;
 }
 

@@ -70,7 +70,10 @@ export function memory(pids) {
 
 /** Time that all cores together were not idle since boot, in nanoseconds (ticks of 10 ms). */
 export function machineBusyNs() {
-  const fields = /^cpu +(.*)$/m.exec(readProc('/proc/stat') ?? '')?.[1].split(' ').map(Number);
+  const fields = /^cpu +(.*)$/m
+    .exec(readProc('/proc/stat') ?? '')?.[1]
+    .split(' ')
+    .map(Number);
   if (!fields) return 0;
   const [user, nice, system, , , irq, softirq] = fields;
   return (user + nice + system + irq + softirq) * NS_PER_TICK;

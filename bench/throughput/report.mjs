@@ -10,7 +10,7 @@ const LABEL_WIDTH = 120;
 const CHART_WIDTH = 720;
 const VALUE_WIDTH = 190;
 
-const escape = (text) =>
+const escapeHtml = (text) =>
   String(text).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
 /**
@@ -25,10 +25,10 @@ export function renderReport(result) {
     const charts = summary
       .filter((row) => row.mode === mode)
       .map((row) => renderChart(row, colourOf, baseline));
-    return `<h2>veth ${escape(mode)}</h2>\n${charts.join('\n')}`;
+    return `<h2>veth ${escapeHtml(mode)}</h2>\n${charts.join('\n')}`;
   });
   const failed = failures.map((f) =>
-    escape(`${f.candidate}, ${f.mode}, round ${f.round}, ${f.test}: ${f.reason}`),
+    escapeHtml(`${f.candidate}, ${f.mode}, round ${f.round}, ${f.test}: ${f.reason}`),
   );
   return `<!doctype html>
 <html lang="en">
@@ -46,9 +46,9 @@ svg text { font: 13px system-ui, sans-serif; fill: currentColor; }
 @media (prefers-color-scheme: dark) { body { background: #14191f; color: #dde3ea; } }
 </style>
 <h1>Throughput of WireGuard implementations</h1>
-<p>${escape(result.startedAt)}; ${escape(machine.cpu)}, ${machine.cores} cores, Linux ${escape(machine.kernel)}, ${escape(machine.iperf3)}.</p>
-<ul>${[...result.notes, ...candidates.map(describe)].map((note) => `<li>${escape(note)}</li>`).join('\n')}</ul>
-<p>A bar is the median of the rounds, the line its lowest and highest, ×: the ratio to ${escape(baseline)}.</p>
+<p>${escapeHtml(result.startedAt)}; ${escapeHtml(machine.cpu)}, ${machine.cores} cores, Linux ${escapeHtml(machine.kernel)}, ${escapeHtml(machine.iperf3)}.</p>
+<ul>${[...result.notes, ...candidates.map(describe)].map((note) => `<li>${escapeHtml(note)}</li>`).join('\n')}</ul>
+<p>A bar is the median of the rounds, the line its lowest and highest, ×: the ratio to ${escapeHtml(baseline)}.</p>
 ${sections.join('\n')}
 ${failed.length > 0 ? `<h2>Failed</h2>\n<ul><li>${failed.join('</li>\n<li>')}</li></ul>` : ''}
 </html>
@@ -71,15 +71,15 @@ function renderChart(row, colourOf, baseline) {
     const ratio = cell.ratio === null || name === baseline ? '' : `  ${cell.ratio.toFixed(2)}×`;
     const range = `[${formatFigure(cell.min)}–${formatFigure(cell.max)}]`;
     const x = (value) => (LABEL_WIDTH + scale(value)).toFixed(1);
-    return `<text x="${LABEL_WIDTH - 8}" y="${middle + 4}" text-anchor="end">${escape(name)}</text>
+    return `<text x="${LABEL_WIDTH - 8}" y="${middle + 4}" text-anchor="end">${escapeHtml(name)}</text>
 <rect x="${LABEL_WIDTH}" y="${y + 3}" width="${Math.max(1, scale(cell.median)).toFixed(1)}" height="${BAR_HEIGHT - 6}" fill="${colourOf.get(name)}"/>
 <line class="range" x1="${x(cell.min)}" x2="${x(cell.max)}" y1="${middle}" y2="${middle}"/>
 <text x="${LABEL_WIDTH + scale(cell.max) + 8}" y="${middle + 4}">${formatFigure(cell.median)} ${range}${ratio}</text>`;
   });
   const conditions = row.congestion ? `, ${row.congestion}` : '';
   const height = entries.length * BAR_HEIGHT;
-  return `<h3>${escape(row.title.trim())} <small>${escape(row.unit)}${conditions}; ${row.better} is better</small></h3>
-<svg viewBox="0 0 ${CHART_WIDTH} ${height}" width="${CHART_WIDTH}" role="img" aria-label="${escape(row.title.trim())}">
+  return `<h3>${escapeHtml(row.title.trim())} <small>${escapeHtml(row.unit)}${conditions}; ${row.better} is better</small></h3>
+<svg viewBox="0 0 ${CHART_WIDTH} ${height}" width="${CHART_WIDTH}" role="img" aria-label="${escapeHtml(row.title.trim())}">
 ${bars.join('\n')}
 </svg>`;
 }

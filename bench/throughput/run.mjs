@@ -7,11 +7,12 @@
  *           -> summary (table, JSON) -> report (HTML)
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { builtInCandidate, Session, TUNNEL_MTU } from './candidates.mjs';
-import { BenchError, run, stopAll, succeeds } from './command.mjs';
+import { run, stopAll, succeeds } from './command.mjs';
 import { haveLxc } from './container.mjs';
+import { BenchError } from './errors.mjs';
 import { canCountCycles, LOSSLESS_RATIO, TESTS } from './measurements.mjs';
 import { parseOptions, USAGE } from './options.mjs';
 import { renderReport } from './report.mjs';
@@ -19,6 +20,9 @@ import { formatTable, summarise } from './summary.mjs';
 import { destroyTopology, removeStaleTopologies, WIRE_MTU } from './topology.mjs';
 
 const ATTEMPTS = 2;
+/** Cores busy with something else at the start from which the figures are called disturbed. */
+const DISTURBING_LOAD = 0.5;
+let interrupted = false;
 const progress = (text) => process.stderr.write(`${text}\n`);
 
 async function checkMachine(options) {
@@ -62,6 +66,7 @@ async function runSession(candidate, mode, conditions, options, record) {
   try {
     for (const { test, congestion } of plan) {
       for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+        if (interrupted) throw new BenchError('interrupted');
         try {
           if (!session) {
             session = new Session(candidate, mode, options);
@@ -71,7 +76,7 @@ async function runSession(candidate, mode, conditions, options, record) {
           record.samples(figures, congestion);
           break;
         } catch (error) {
-          if (!(error instanceof BenchError)) throw error;
+          if (interrupted || !(error instanceof BenchError)) throw error;
           progress(`    ${test}: ${error.message}`);
           if (attempt === ATTEMPTS) record.failure(test, error.message);
           await session.stop();
@@ -118,7 +123,7 @@ async function describeMachine() {
   };
 }
 
-function notes(options, conditions) {
+function notes(options, conditions, loadBefore) {
   const congestion = options.congestion.join(', ');
   const lines = [
     `veth MTU ${WIRE_MTU}, inner MTU ${TUNNEL_MTU}, ${options.rounds} rounds of ${options.seconds} s, iperf3 -C ${congestion}; "plain" is the wire without a tunnel.`,
@@ -132,6 +137,9 @@ function notes(options, conditions) {
   }
   if (options.tests.some((test) => test.endsWith('-lossless'))) {
     lines.push(`"lossless": at most ${100 * LOSSLESS_RATIO} % of the datagrams lost.`);
+  }
+  if (loadBefore > DISTURBING_LOAD) {
+    lines.push(`Something else ran at the start: the load average was ${loadBefore.toFixed(2)}.`);
   }
   return lines;
 }
@@ -152,6 +160,7 @@ async function main() {
   await removeStaleTopologies();
   const { usable, all } = await findCandidates(options);
   if (usable.length === 0) throw new BenchError('no candidate can run here');
+  const loadBefore = loadavg()[0];
   const conditions = { seconds: options.seconds, cycles: await canCountCycles() };
   const startedAt = new Date().toISOString();
   const { samples, failures } = await measure(options, usable, conditions);
@@ -159,9 +168,14 @@ async function main() {
   const result = {
     startedAt,
     machine: await describeMachine(),
-    notes: notes(options, conditions),
+    notes: notes(options, conditions, loadBefore),
     baseline: options.baseline,
-    options: { rounds: options.rounds, seconds: options.seconds, modes: options.modes, lxc: options.lxc },
+    options: {
+      rounds: options.rounds,
+      seconds: options.seconds,
+      modes: options.modes,
+      lxc: options.lxc,
+    },
     candidates: all,
     summary: summarise(samples, options.baseline),
     failures,
@@ -179,21 +193,21 @@ async function main() {
   return failures.length > 0 || samples.length === 0 ? 1 : 0;
 }
 
-async function cleanUp() {
-  await stopAll();
-  await destroyTopology();
-}
-
+// What runs is stopped; the measurement that waits for it then fails, and everything is undone.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.once(signal, () => void cleanUp().finally(() => process.exit(130)));
+  process.on(signal, () => {
+    interrupted = true;
+    void stopAll();
+  });
 }
 
 try {
   process.exitCode = await main();
 } catch (error) {
   if (!(error instanceof BenchError)) throw error;
-  process.stderr.write(`bench/throughput: ${error.message}\n`);
-  process.exitCode = 2;
+  process.stderr.write(`bench/throughput: ${interrupted ? 'interrupted' : error.message}\n`);
+  process.exitCode = interrupted ? 130 : 2;
 } finally {
-  await cleanUp();
+  await stopAll();
+  await destroyTopology();
 }

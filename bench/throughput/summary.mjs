@@ -11,7 +11,7 @@ import { median } from './parse.mjs';
  * @typedef {{metric: string, title: string, unit: string, better: 'higher' | 'lower', mode: string,
  *   congestion: string | null, cells: Record<string, Cell>}} Row
  * @typedef {{median: number, min: number, max: number, rounds: number, ratio: number | null}} Cell
- *   ratio: this median over the baseline's
+ *   ratio: this median over the baseline's; null where that means nothing
  */
 
 /**
@@ -39,14 +39,14 @@ export function summarise(samples, baseline) {
 }
 
 function makeRow(metric, mode, congestion, samples, baseline) {
-  const { name, title, unit, better } = metric;
+  const { name, title, unit, better, count } = metric;
   /** @type {Record<string, number[]>} */
   const values = {};
   for (const { candidate, value } of samples) {
     values[candidate] ??= [];
     values[candidate].push(value);
   }
-  const base = values[baseline] ? median(values[baseline]) : 0;
+  const base = values[baseline] && !count ? median(values[baseline]) : 0;
   const cells = {};
   for (const [candidate, own] of Object.entries(values)) {
     const middle = median(own);

@@ -84,7 +84,10 @@ async function removeNamespace(netns) {
 
 async function processesIn(netns) {
   const text = await run(['ip', 'netns', 'pids', netns], { acceptFailure: true });
-  return text.split('\n').map(Number).filter((pid) => pid > 1 && pid !== process.pid);
+  return text
+    .split('\n')
+    .map(Number)
+    .filter((pid) => pid > 1 && pid !== process.pid);
 }
 
 async function signalProcesses(netns, signal) {

@@ -2,9 +2,10 @@
 //
 //   aead_bench [--rounds N] [--boringssl PATH]
 //
-// Every round times every candidate once, in turn, on the same packets in cache; the result is the median over the rounds
-// of the cycles (of the time stamp counter) a byte, and of the ratio to the reference within a round, which a noisy
-// machine moves least. The reference is BoringSSL, or the last back end (libsodium) without it. Writes JSON to stdout.
+// Every round times every candidate once, in turn, on the same packets in cache; the result is the median over the
+// rounds of the cycles (of the time stamp counter) a byte, and of the ratio to the reference within a round, which a
+// noisy machine moves least. The reference is BoringSSL, or the last back end (libsodium) without it. Writes JSON to
+// stdout.
 //
 // BoringSSL is only ever loaded here, at run time: the addon lives in a process that exports OpenSSL's symbols.
 #include <dlfcn.h>
@@ -56,7 +57,8 @@ class BoringSsl {
     const auto create = (void* (*)(const void*, const uint8_t*, size_t, size_t))dlsym(library, "EVP_AEAD_CTX_new");
     seal_ = (Transform)dlsym(library, "EVP_AEAD_CTX_seal");
     open_ = (Transform)dlsym(library, "EVP_AEAD_CTX_open");
-    if (algorithm && create && seal_ && open_) context_ = create(algorithm(), key, weft::crypto::kAeadKeySize, kAeadTagSize);
+    if (algorithm && create && seal_ && open_)
+      context_ = create(algorithm(), key, weft::crypto::kAeadKeySize, kAeadTagSize);
   }
   bool usable() const { return context_ != nullptr; }
   void seal(std::span<AeadJob> jobs) const {
@@ -67,8 +69,9 @@ class BoringSsl {
   }
 
  private:
-  using Transform = int (*)(const void* context, uint8_t* out, size_t* out_length, size_t out_room, const uint8_t* nonce,
-                            size_t nonce_length, const uint8_t* in, size_t in_length, const uint8_t* ad, size_t ad_length);
+  using Transform = int (*)(const void* context, uint8_t* out, size_t* out_length, size_t out_room,
+                            const uint8_t* nonce, size_t nonce_length, const uint8_t* in, size_t in_length,
+                            const uint8_t* ad, size_t ad_length);
 
   bool transform(Transform f, const AeadJob& job, size_t in_length, size_t out_room) const {
     uint8_t nonce[12] = {};
@@ -92,7 +95,8 @@ class Case {
   Case(uint32_t size, size_t batch, const uint8_t* key)
       : batch_(batch), packets_(std::max<size_t>(batch, 16)), stride_(size + 32), text_(packets_ * stride_ + 64) {
     for (size_t i = 0; i < text_.size(); i++) text_[i] = (uint8_t)(i * 167);
-    for (size_t i = 0; i < packets_; i++) jobs_.push_back({key, 1000 + i, text_.data() + 16 + i * stride_, size, false});
+    for (size_t i = 0; i < packets_; i++)
+      jobs_.push_back({key, 1000 + i, text_.data() + 16 + i * stride_, size, false});
   }
 
   // Cycles a byte of one go over all packets. Opening starts from what `sealer` sealed.
@@ -139,10 +143,11 @@ void measure(const std::vector<Candidate>& candidates, uint32_t size, size_t bat
     }
   }
   for (size_t c = 0; c < n; c++) {
-    std::printf("%s\n    {\"op\": \"%s\", \"size\": %u, \"batch\": %zu, \"candidate\": \"%s\", \"cyclesPerByte\": %.3f, "
-                "\"speedRatio\": %.3f}",
-                first && c == 0 ? "" : ",", open ? "open" : "seal", size, batch, candidates[c].name.c_str(), median(cost[c]),
-                median(ratio[c]));
+    std::printf(
+        "%s\n    {\"op\": \"%s\", \"size\": %u, \"batch\": %zu, \"candidate\": \"%s\", \"cyclesPerByte\": %.3f, "
+        "\"speedRatio\": %.3f}",
+        first && c == 0 ? "" : ",", open ? "open" : "seal", size, batch, candidates[c].name.c_str(), median(cost[c]),
+        median(ratio[c]));
   }
   std::fflush(stdout);
 }
@@ -165,10 +170,12 @@ int main(int argc, char** argv) {
   }
   const BoringSsl boringssl(boringssl_path, key);
   if (boringssl.usable()) {
-    candidates.push_back({"boringssl", [&](auto jobs) { boringssl.seal(jobs); }, [&](auto jobs) { boringssl.open(jobs); }});
+    candidates.push_back(
+        {"boringssl", [&](auto jobs) { boringssl.seal(jobs); }, [&](auto jobs) { boringssl.open(jobs); }});
   }
 
-  std::printf("{\n  \"rounds\": %d,\n  \"reference\": \"%s\",\n  \"results\": [", rounds, candidates.back().name.c_str());
+  std::printf("{\n  \"rounds\": %d,\n  \"reference\": \"%s\",\n  \"results\": [", rounds,
+              candidates.back().name.c_str());
   bool first = true;
   for (const uint32_t size : {64u, 256u, 1420u, 8900u}) {
     for (const size_t batch : {1u, 45u}) {

@@ -49,7 +49,7 @@ class Generator {
 
 // What a batch looks like: all else is random.
 struct Packet {
-  size_t key;        // index
+  size_t key;  // index
   uint32_t length;
   size_t alignment;  // of the text, modulo 64
 };
@@ -182,7 +182,8 @@ int main(int argc, char** argv) {
       check(comparison.run(batch), *aead, batch);
       done += batch.packets.size();
     }
-    std::printf("%.*s: %" PRIu64 " single packets, %" PRIu64 " packets in %" PRIu64 " batches, seed %" PRIu64 ": no difference\n",
+    std::printf("%.*s: %" PRIu64 " single packets, %" PRIu64 " packets in %" PRIu64 " batches, seed %" PRIu64
+                ": no difference\n",
                 (int)aead->name.size(), aead->name.data(), swept, done, batches, seed);
   }
 }

@@ -34,8 +34,6 @@ Tag sodium_poly1305(const uint8_t* key, const std::vector<uint8_t>& text) {
   return tag;
 }
 
-Tag finish(const Poly1305& p, const uint8_t* key);
-
 __attribute__((target("bmi2"))) Tag finish(const Poly1305& p, const uint8_t* key) {
   uint64_t words[2];
   poly1305_tag(p, key, words);
@@ -81,7 +79,12 @@ std::vector<Limit> limits() {
   std::vector<Limit> all = {
       {r1, concatenate({ones, f0, bytes({0x11}, 16)})},
       {r1, concatenate({ones, fb, std::vector<uint8_t>(16, 1)})},
-      {r2, [&] { auto v = ones; v[0] = 0xfd; return v; }()},
+      {r2,
+       [&] {
+         auto v = ones;
+         v[0] = 0xfd;
+         return v;
+       }()},
       {r4, concatenate({e3, d7, zero, bytes({1}, 16)})},
       {r4, concatenate({e3, d7, zero})},
   };
@@ -105,7 +108,7 @@ TEST(Poly1305Mulx, AgreesAtTheLimits) {
 TEST(Poly1305Mulx, MatchesTheRfcWhereHWrapsAround) {
   if (avx2_aead() == nullptr) GTEST_SKIP() << "no BMI2";
   Tag expected = {5};
-  const Limit& limit = limits()[0];
+  const Limit limit = limits()[0];
   EXPECT_EQ(mulx_poly1305(limit.key.data(), limit.text), expected);
 }
 

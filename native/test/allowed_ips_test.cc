@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <fstream>
@@ -12,6 +13,8 @@
 #include <sstream>
 #include <string>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 namespace weft::routing {
 namespace {
@@ -189,6 +192,23 @@ TEST(AllowedIps, AgreesWithModel) {
       const Address probe = address(family);
       ASSERT_EQ(lookup(table, family, probe), model.lookup(family, probe)) << "step " << step;
     }
+  }
+}
+
+// Coming and going leaves no forks behind, so memory follows the number of prefixes.
+TEST(PrefixTrie, RemovalLeavesNothing) {
+  std::mt19937 random(7);
+  PrefixTrie<uint32_t> trie;
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::pair<uint32_t, uint8_t>> prefixes;
+    for (int i = 0; i < 200; ++i) {
+      prefixes.emplace_back(static_cast<uint32_t>(random()), static_cast<uint8_t>(random() % 33));
+      trie.insert(prefixes.back().first, prefixes.back().second, 3);
+    }
+    EXPECT_LE(trie.size(), 2 * prefixes.size());
+    std::shuffle(prefixes.begin(), prefixes.end(), random);
+    for (const auto& [key, length] : prefixes) trie.remove(key, length, 3);
+    ASSERT_EQ(trie.size(), 1u);
   }
 }
 

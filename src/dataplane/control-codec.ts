@@ -78,7 +78,7 @@ export interface DecodedBatch extends ControlBatch {
 }
 
 /**
- * u32 backlog, event count, datagram count, 0; events of 40 bytes (u32 type, a, b, c, endpoint); then datagrams (path,
+ * u32 backlog, event count, datagram count, under load; events of 40 bytes (u32 type, a, b, c, endpoint); then datagrams (path,
  * u32 length, bytes, padded to 4).
  */
 export function decodeBatch(batch: Uint8Array): DecodedBatch {
@@ -101,7 +101,13 @@ export function decodeBatch(batch: Uint8Array): DecodedBatch {
     datagrams.push({ path: readPath(bytes, view, at), bytes: bytes.slice(start, start + length) });
     at = start + ((length + 3) & ~3);
   }
-  return { backlog: view.getUint32(0, true), events, datagrams, syncedTokens };
+  return {
+    backlog: view.getUint32(0, true),
+    underLoad: view.getUint32(12, true) !== 0,
+    events,
+    datagrams,
+    syncedTokens,
+  };
 }
 
 const SYNCED = 8;

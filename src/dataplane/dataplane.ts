@@ -32,6 +32,11 @@ export interface DataPlane {
   setFirewallMark(mark: number): void;
   /** Our static public key: handshake messages whose mac1 does not match are dropped below; null drops all. */
   setPublicKey(publicKey: Uint8Array | null): void;
+  /**
+   * What cookies are made with from now on, so that under load messages without a good mac2 are limited below.
+   * @param secret 32 bytes, copied
+   */
+  setCookieSecret(secret: Uint8Array): void;
 
   /** Creates a peer with nothing set and zero counters. The id must be free. */
   addPeer(id: PeerId): void;
@@ -87,6 +92,8 @@ export interface ControlBatch {
   readonly datagrams: readonly Datagram[];
   /** Datagrams that still wait; the caller reads again soon. */
   readonly backlog: number;
+  /** Handshake messages came faster than is good: ask for cookies (whitepaper 5.3). */
+  readonly underLoad: boolean;
 }
 
 export type ControlEvent =

@@ -38,6 +38,7 @@ const DATA_HEADER_BYTES = 16;
 const MIN_DATA_BYTES = 32;
 const PADDING = 16;
 const MAX_QUEUED_DATAGRAMS = 4096;
+const UNDER_LOAD_DATAGRAMS = MAX_QUEUED_DATAGRAMS / 8;
 const REKEY_AFTER_MESSAGES = 2 ** 60;
 
 export interface FakeDataPlaneOptions {
@@ -106,6 +107,9 @@ export class FakeDataPlane implements DataPlane {
     this.firewallMark = mark;
     this.#clearSources();
   }
+
+  /** Only messages under load need it, and the fake never limits any. */
+  setCookieSecret(_secret: Uint8Array): void {}
 
   setPublicKey(publicKey: Uint8Array | null): void {
     this.#publicKey = publicKey;
@@ -401,8 +405,9 @@ export class FakeDataPlane implements DataPlane {
     this.#told = false;
     const events = this.#events;
     this.#events = [];
+    const underLoad = this.#datagrams.length >= UNDER_LOAD_DATAGRAMS;
     const datagrams = this.#datagrams.splice(0, maxDatagrams);
-    return { events, datagrams, backlog: this.#datagrams.length };
+    return { events, datagrams, backlog: this.#datagrams.length, underLoad };
   }
 
   drops(): Readonly<Record<string, bigint>> {

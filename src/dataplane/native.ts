@@ -34,6 +34,7 @@ interface AddonDataPlane {
   unlisten(): void;
   setFirewallMark(mark: number): void;
   setPublicKey(key: Uint8Array | null): void;
+  setCookieSecret(secret: Uint8Array): void;
   addPeer(id: number): void;
   removePeer(id: number): void;
   setEndpoint(id: number, endpoint: Uint8Array): void;
@@ -239,6 +240,10 @@ class NativeDataPlane implements DataPlane {
 
   setPublicKey(publicKey: Uint8Array | null): void {
     this.#addon.setPublicKey(publicKey);
+  }
+
+  setCookieSecret(secret: Uint8Array): void {
+    this.#addon.setCookieSecret(secret);
   }
 
   addPeer(id: PeerId): void {

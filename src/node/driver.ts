@@ -135,7 +135,7 @@ export class Driver {
     if (batch.backlog > 0) this.#readSoon();
     for (const event of batch.events) this.#handleEvent(event);
     this.perform((device, nowMs) => {
-      device.noteBacklog(nowMs, batch.backlog + batch.datagrams.length);
+      if (batch.underLoad) device.noteLoad(nowMs);
       for (const datagram of batch.datagrams) device.receive(nowMs, datagram);
     });
   }
@@ -198,6 +198,9 @@ function applyEffect(dataPlane: DataPlane, effect: Effect): void {
   switch (effect.type) {
     case 'set-public-key':
       dataPlane.setPublicKey(effect.publicKey);
+      break;
+    case 'set-cookie-secret':
+      dataPlane.setCookieSecret(effect.secret);
       break;
     case 'add-peer':
       dataPlane.addPeer(effect.peer);

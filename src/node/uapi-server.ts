@@ -1,7 +1,7 @@
 // The UAPI socket of an interface: /var/run/wireguard/IF.sock. Whoever removes the file ends the node, as wireguard-go
 // has it.
 
-import { existsSync, type FSWatcher, mkdirSync, statSync, unlinkSync, watch } from 'node:fs';
+import { type FSWatcher, mkdirSync, statSync, unlinkSync, watch } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { WeftError } from '../core/errors.js';
@@ -26,6 +26,8 @@ export class UapiServer {
   readonly #server: Server;
   readonly #connections = new Set<Socket>();
   #watcher: FSWatcher | null = null;
+  /** The socket file that is ours to remove. */
+  #file: { readonly path: string; readonly inode: number } | null = null;
 
   private constructor(options: UapiServerOptions) {
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -54,6 +56,9 @@ export class UapiServer {
   /** Closes all connections and removes the socket file. */
   close(): Promise<void> {
     this.#watcher?.close();
+    if (this.#file !== null && inodeOf(this.#file.path) === this.#file.inode) {
+      unlinkSync(this.#file.path);
+    }
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
@@ -68,7 +73,7 @@ export class UapiServer {
     } else {
       await this.#listen({ fd });
     }
-    if (existsSync(path)) this.#watch(path, onRemoved);
+    this.#watch(path, onRemoved);
   }
 
   async #bind(path: string): Promise<void> {
@@ -101,14 +106,19 @@ export class UapiServer {
   }
 
   #watch(path: string, onRemoved: () => void): void {
-    const inode = statSync(path).ino;
-    const isOurs = () => statSync(path, { throwIfNoEntry: false })?.ino === inode;
+    const inode = inodeOf(path);
+    if (inode === null) return;
+    this.#file = { path, inode };
     this.#watcher = watch(dirname(path), () => {
-      if (isOurs()) return;
+      if (inodeOf(path) === inode) return;
       this.#watcher?.close();
       onRemoved();
     });
   }
+}
+
+function inodeOf(path: string): number | null {
+  return statSync(path, { throwIfNoEntry: false })?.ino ?? null;
 }
 
 function accepts(path: string): Promise<boolean> {

@@ -63,7 +63,15 @@ function maskHostBits({ address, length }: Prefix): Prefix {
 function prefixKey({ address, length }: Prefix): PrefixKey {
   const view = new DataView(address.buffer, address.byteOffset, address.byteLength);
   if (address.length === 4) return view.getUint32(0) * 64 + length;
-  let key = String.fromCharCode(length);
-  for (let i = 0; i < 16; i += 2) key += String.fromCharCode(view.getUint16(i));
-  return key;
+  return String.fromCharCode(
+    length,
+    view.getUint16(0),
+    view.getUint16(2),
+    view.getUint16(4),
+    view.getUint16(6),
+    view.getUint16(8),
+    view.getUint16(10),
+    view.getUint16(12),
+    view.getUint16(14),
+  );
 }

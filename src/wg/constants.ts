@@ -21,10 +21,6 @@ export const COOKIE_SECRET_MAX_AGE_MS = 120_000;
 /** A received cookie is used this much less than the secret lives, so that it does not expire on its way. */
 export const COOKIE_SECRET_LATENCY_MS = 5_000;
 
-/** Handshake messages the data plane queues for us; what comes above is dropped there. */
-export const MAX_QUEUED_HANDSHAKES = 4096;
-/** So many handshake messages still queued mean load. */
-export const UNDER_LOAD_BACKLOG = MAX_QUEUED_HANDSHAKES / 8;
 /** Load is assumed this long after it was last seen. */
 export const UNDER_LOAD_STICKY_MS = 1_000;
 

@@ -23,15 +23,23 @@ export type MacVerdict = 'valid' | 'bad-mac1' | 'needs-cookie' | 'rate-limited';
 export class CookieChecker {
   readonly #crypto: Crypto;
   readonly #random: Random;
+  readonly #onNewSecret: (secret: Uint8Array) => void;
   readonly #rateLimiter = new RateLimiter();
   readonly #mac1Key: Uint8Array;
   readonly #cookieKey: Uint8Array;
   #secret = new Uint8Array(SECRET_LENGTH);
   #secretBornMs = -Infinity;
 
-  constructor(crypto: Crypto, random: Random, ourPublicKey: Uint8Array) {
+  /** @param onNewSecret is given a copy of each new cookie secret */
+  constructor(
+    crypto: Crypto,
+    random: Random,
+    ourPublicKey: Uint8Array,
+    onNewSecret: (secret: Uint8Array) => void,
+  ) {
     this.#crypto = crypto;
     this.#random = random;
+    this.#onNewSecret = onNewSecret;
     this.#mac1Key = crypto.hash(LABEL_MAC1, ourPublicKey);
     this.#cookieKey = crypto.hash(LABEL_COOKIE, ourPublicKey);
   }
@@ -67,6 +75,7 @@ export class CookieChecker {
       this.#secret.fill(0);
       this.#secret = new Uint8Array(this.#random.bytes(SECRET_LENGTH));
       this.#secretBornMs = nowMs;
+      this.#onNewSecret(this.#secret.slice());
     }
     const port = new Uint8Array([source.port >> 8, source.port]);
     return this.#crypto.mac(this.#secret, source.address, port);

@@ -228,9 +228,9 @@ export class Device {
     if (peer !== null) this.#reschedule(nowMs, peer);
   }
 
-  /** @param queued handshake datagrams that still wait in the data plane */
-  noteBacklog(nowMs: number, queued: number): void {
-    this.#exchange.noteBacklog(nowMs, queued);
+  /** The data plane gets handshake messages faster than is good: cookies are asked for, for a second. */
+  noteLoad(nowMs: number): void {
+    this.#exchange.noteLoad(nowMs);
   }
 
   handshakeNeeded(nowMs: number, id: PeerId): void {

@@ -5,6 +5,7 @@ import type { Endpoint, Keypair, Path, PeerId, Prefix } from '../core/types.js';
 
 export type Effect =
   | { readonly type: 'set-public-key'; readonly publicKey: Uint8Array | null }
+  | { readonly type: 'set-cookie-secret'; readonly secret: Uint8Array }
   | { readonly type: 'add-peer'; readonly peer: PeerId }
   | { readonly type: 'remove-peer'; readonly peer: PeerId }
   | { readonly type: 'set-endpoint'; readonly peer: PeerId; readonly endpoint: Endpoint }

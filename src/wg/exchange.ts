@@ -21,7 +21,6 @@ import {
 import {
   REKEY_TIMEOUT_JITTER_MS,
   REKEY_TIMEOUT_MS,
-  UNDER_LOAD_BACKLOG,
   UNDER_LOAD_STICKY_MS,
   ZERO_KEYS_AFTER_MS,
 } from './constants.js';
@@ -92,11 +91,16 @@ export class Exchange {
   setIdentity(key: PrivateKey | null): void {
     this.#identity?.checker.wipe();
     const { crypto, random } = this.#env;
-    this.#identity = key && { key, checker: new CookieChecker(crypto, random, key.publicKey) };
+    const announce = (secret: Uint8Array) =>
+      this.#effects.push({ type: 'set-cookie-secret', secret });
+    this.#identity = key && {
+      key,
+      checker: new CookieChecker(crypto, random, key.publicKey, announce),
+    };
   }
 
-  noteBacklog(nowMs: number, queued: number): void {
-    if (queued >= UNDER_LOAD_BACKLOG) this.#underLoadUntilMs = nowMs + UNDER_LOAD_STICKY_MS;
+  noteLoad(nowMs: number): void {
+    this.#underLoadUntilMs = nowMs + UNDER_LOAD_STICKY_MS;
   }
 
   /** The handshake state of a new peer, which takes its indices from our table. */

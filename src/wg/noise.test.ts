@@ -111,7 +111,9 @@ describe.each(noiseVectors.vectors)('$protocol_name', (vector) => {
       remoteStatic: responderStatic.publicKey,
       staticStatic,
     };
-    expect(writeInitiation(start().initiator, { ...keys, remoteStatic: lowOrder }, empty)).toBeNull();
+    expect(
+      writeInitiation(start().initiator, { ...keys, remoteStatic: lowOrder }, empty),
+    ).toBeNull();
     expect(writeInitiation(start().initiator, { ...keys, staticStatic: null }, empty)).toBeNull();
     const { responder } = start();
     expect(readInitiatorStatic(responder, responderStatic, lowOrder, empty)).toBeNull();

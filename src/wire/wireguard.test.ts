@@ -76,11 +76,15 @@ describe('handshake messages', () => {
   it('are refused unless their length is exact', () => {
     const lengths = [INITIATION_LENGTH, RESPONSE_LENGTH, COOKIE_REPLY_LENGTH];
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 3 }), fc.uint8Array({ maxLength: 200 }), (type, tail) => {
-        const message = Uint8Array.of(type, 0, 0, 0, ...tail);
-        const decoded = decodeHandshakeMessage(message);
-        expect(decoded !== null).toBe(message.length === lengths[type - 1]);
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 3 }),
+        fc.uint8Array({ maxLength: 200 }),
+        (type, tail) => {
+          const message = Uint8Array.of(type, 0, 0, 0, ...tail);
+          const decoded = decodeHandshakeMessage(message);
+          expect(decoded !== null).toBe(message.length === lengths[type - 1]);
+        },
+      ),
     );
     for (const [at, length] of lengths.entries()) {
       for (const wrong of [length - 1, length + 1]) {

@@ -97,7 +97,13 @@ function runInNamespace(): { status: number | null; output: string } {
   const vitest = createRequire(import.meta.url).resolve('vitest/package.json');
   const child = spawnSync(
     'unshare',
-    ['--net', process.execPath, join(dirname(vitest), 'vitest.mjs'), 'run', fileURLToPath(import.meta.url)],
+    [
+      '--net',
+      process.execPath,
+      join(dirname(vitest), 'vitest.mjs'),
+      'run',
+      fileURLToPath(import.meta.url),
+    ],
     { env: { ...process.env, [NAMESPACE_VARIABLE]: '1' }, encoding: 'utf8', timeout: 100_000 },
   );
   return { status: child.status, output: child.stdout + child.stderr };

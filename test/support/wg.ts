@@ -90,6 +90,12 @@ export class FakeStats implements PeerStats {
   owesKeepaliveSinceMs = (id: PeerId) => this.#get('owesKeepaliveSinceMs', id);
 }
 
+function littleEndian(word: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, word, true);
+  return bytes;
+}
+
 /** The wall clock stands this far ahead of the data plane's. */
 const WALL_EPOCH_SECONDS = 1_700_000_000;
 
@@ -100,7 +106,8 @@ export class Side {
   readonly publicKey: PublicKey;
   /** All keypairs installed so far, copied. */
   readonly keypairs: Keypair[] = [];
-  wallOffsetMs = 0;
+  /** What the next requests for four random bytes, such as an index, give; then the generator again. */
+  readonly nextWords: number[] = [];
 
   constructor(
     readonly clock: { nowMs: number },
@@ -108,13 +115,19 @@ export class Side {
     seed: number,
     wrapCrypto: Crypto = crypto,
   ) {
-    const random = seededRandom(seed);
+    const generator = seededRandom(seed);
+    const random: Random = {
+      bytes: (length) => {
+        const word = length === 4 ? this.nextWords.shift() : undefined;
+        return word === undefined ? generator.bytes(length) : littleEndian(word);
+      },
+    };
     this.device = new Device({
       crypto: wrapCrypto,
       random,
       stats: this.stats,
       wallTime: () => {
-        const ms = this.clock.nowMs + this.wallOffsetMs;
+        const ms = this.clock.nowMs;
         const seconds = Math.floor(ms / 1000);
         return {
           seconds: WALL_EPOCH_SECONDS + seconds,

@@ -81,6 +81,7 @@ std::vector<uint8_t> encode_batch(const engine::ControlBatch& batch) {
   store_le32(p, batch.backlog);
   store_le32(p + 4, static_cast<uint32_t>(batch.events.size()));
   store_le32(p + 8, static_cast<uint32_t>(batch.datagrams.size()));
+  store_le32(p + 12, batch.under_load ? 1 : 0);
   p += kHeaderSize;
   for (const engine::Event& event : batch.events) {
     store_le32(p, static_cast<uint32_t>(event.type));

@@ -3,7 +3,7 @@
 //   endpoint, 24 bytes: 0 u8 family (4 or 6) | 1 u8 has local address | 2 u16 port | 4 u32 scope id | 8 address[16]
 //   path, 48 bytes:     endpoint | 24 local address[16] | 40 u32 interface index | 44 u32 zero
 //   prefix, 18 bytes:   u8 family | u8 length | address[16]
-//   batch:              u32 backlog | u32 events | u32 datagrams | u32 zero
+//   batch:              u32 backlog | u32 events | u32 datagrams | u32 under load (0 or 1)
 //                       events, 40 bytes: u32 type | u32 a | u32 b | u32 c | endpoint
 //                       datagrams: path | u32 length | bytes, padded to a multiple of 4
 //

@@ -1,27 +1,28 @@
 // Which AEAD back ends this CPU can run, decided once.
 #include "crypto/aead.h"
 
-#include <algorithm>
-#include <array>
+#include <vector>
 
+#include "crypto/aead_avx2.h"
 #include "crypto/aead_sodium.h"
 
 namespace weft::crypto {
 
 std::span<const Aead* const> available_aeads() {
-  // Fastest first; a back end that this CPU cannot run stands here as nullptr.
-  static const auto candidates = std::to_array<const Aead*>({
-      &sodium_aead(),
-  });
   static const auto runnable = [] {
-    auto list = candidates;
-    std::ranges::stable_partition(list, [](const Aead* aead) { return aead != nullptr; });
+    std::vector<const Aead*> list;
+    // Fastest first; nullptr stands for one that this CPU cannot run.
+    for (const Aead* aead : {avx2_aead(), &sodium_aead()}) {
+      if (aead != nullptr) list.push_back(aead);
+    }
     return list;
   }();
-  static const auto count = static_cast<size_t>(std::ranges::count_if(runnable, [](auto* a) { return a != nullptr; }));
-  return {runnable.data(), count};
+  return runnable;
 }
 
-const Aead& default_aead() { return *available_aeads().front(); }
+const Aead& default_aead() {
+  static const Aead& fastest = *available_aeads().front();
+  return fastest;
+}
 
 }  // namespace weft::crypto

@@ -18,6 +18,10 @@ namespace weft::crypto {
 namespace avx2 {
 namespace {
 
+RunPosition earlier(RunPosition a, RunPosition b) {
+  return a.packet < b.packet || (a.packet == b.packet && a.bytes < b.bytes) ? a : b;
+}
+
 // Poly1305 over the packets of a run, one after the other. Between passes it is told how far it may go.
 template <bool kOpen>
 class Hasher {
@@ -30,9 +34,20 @@ class Hasher {
     refill();
   }
   WEFT_AVX2 bool idle() const { return chunks_ == 0 && !may_finish(); }
-  WEFT_AVX2 size_t packet() const { return packet_; }
+  // How far it will surely come in the next pass; what lies before may be decrypted in it.
+  WEFT_AVX2 RunPosition within_reach() const {
+    const uint32_t at = started_ ? (uint32_t)(at_ - jobs_[packet_].data) : 0;
+    return {packet_, packet_ < limit_.packet ? at + kLanes * kChaChaBlock : 0};
+  }
+  WEFT_AVX2 void must_reach(RunPosition goal) { goal_ = goal; }
 
-  // The three that pass() calls.
+  // Whether three blocks a double round will do, which keep up with the passes and come free; four gain on them.
+  // Opening, the hash should be ahead of the passes, which have come to `lanes`; sealing, it should not lag far behind.
+  WEFT_AVX2 bool has_time(RunPosition lanes) const {
+    return kOpen ? packet_ > lanes.packet + 1 : packet_ + 3 > lanes.packet;
+  }
+
+  // What pass() calls.
   WEFT_AVX2 bool take(uint32_t n) {
     if (chunks_ < n) return false;
     chunks_ -= n;
@@ -52,6 +67,12 @@ class Hasher {
     if (may_start()) start();
     refill();
   }
+
+  WEFT_AVX2 bool behind() const {
+    if (!kOpen || packet_ > goal_.packet) return false;
+    return packet_ < goal_.packet || (started_ && at_ < jobs_[packet_].data + goal_.bytes && chunks_ > 0);
+  }
+  __attribute__((noinline, target("avx2,bmi2"))) void catch_up() { reach(goal_); }
 
   // Goes on without ChaCha20 beside it until it is beyond `goal`.
   WEFT_AVX2 void reach(RunPosition goal) {
@@ -94,7 +115,7 @@ class Hasher {
   uint32_t chunks_ = 0;          // how many of the packet may be hashed now
   bool started_ = false;         // at_ and poly_ are those of packet_
   size_t packet_ = 0;
-  RunPosition limit_;
+  RunPosition limit_, goal_;
   AeadJob* jobs_;
   const Block* keys_;
 };
@@ -127,23 +148,34 @@ __attribute__((target("avx2,bmi2"))) void run(std::span<AeadJob> jobs) {
   alignas(64) Block keys[kMaxRun];
   alignas(64) Block buffers[2][kLanes];  // this pass's and the one's before
   PendingText pending[2][kLanes];
-  int count[2] = {0, 0};
-  KeyRows key_rows;
-  load_key(key_rows, jobs[0].key);
+  int count[2] = {0, 0}, most[2] = {0, 0};  // pending; lanes of a buffer in use
+  const uint8_t* key = jobs[0].key;
 
   Lanes<kLanes> lanes;
   LaneFiller<kLanes> filler(jobs, keys, kOpen ? kLanes : 1);
   Hasher<kOpen> hasher(jobs.data(), keys);
+  const RunPosition end = {jobs.size(), 0};
+  const bool short_run = jobs.size() <= 4;  // what is not hashed beside a pass soon has no pass left to hide it
   int turn = 0;
   for (; !filler.done(); turn ^= 1) {
     const RunPosition before = filler.position();
     hasher.allow(kOpen ? RunPosition{filler.keys(), 0} : before);
-    const int n = filler.fill(lanes, kOpen ? 0 : jobs.size(), buffers[turn], pending[turn], count[turn]);
-    filler.idle(lanes, n, kLanes, buffers[turn]);
-    if (hasher.idle()) {
-      pass<0>(key_rows, lanes, hasher);
+    const RunPosition in_place = kOpen ? hasher.within_reach() : end;
+    const int n = filler.fill(lanes, in_place, buffers[turn], pending[turn], count[turn]);
+    hasher.must_reach(earlier(in_place, filler.position()));
+    const int width = !hasher.idle() || n > 6 ? 8 : n > 4 ? 6 : 4;
+    filler.idle(lanes, n, width, buffers[turn]);
+    most[turn] = std::max(most[turn], width);
+    if (width == 4) {
+      short_pass<2>(key, lanes);
+    } else if (width == 6) {
+      short_pass<3>(key, lanes);
+    } else if (hasher.idle()) {
+      pass<0>(key, lanes, hasher);
+    } else if (!short_run && hasher.has_time(before)) {
+      pass<3>(key, lanes, hasher);
     } else {
-      pass<4>(key_rows, lanes, hasher);
+      pass<4>(key, lanes, hasher);
     }
     if constexpr (kOpen) {
       hasher.reach(before);
@@ -152,14 +184,13 @@ __attribute__((target("avx2,bmi2"))) void run(std::span<AeadJob> jobs) {
       for (int i = 0; i < count[turn]; i++) apply(pending[turn][i]);
     }
   }
-  const RunPosition end = {jobs.size(), 0};
   hasher.allow(end);
   hasher.reach(end);
   if constexpr (kOpen) {
     for (int i = 0; i < count[turn ^ 1]; i++) apply(pending[turn ^ 1][i]);
   }
   wipe(keys, sizeof(Block) * jobs.size());
-  wipe(buffers, sizeof buffers);
+  for (int i = 0; i < 2; i++) wipe(buffers[i], sizeof(Block) * (size_t)most[i]);
 }
 
 constexpr Aead kAead = {"avx2", for_each_run<run<false>>, for_each_run<run<true>>};

@@ -1,8 +1,8 @@
 // ChaCha20-Poly1305 (RFC 8439, no AAD) for batches of packets with AVX-512 IFMA: Intel since Ice Lake, AMD since Zen 4.
 //
-// The ChaCha20 blocks of a run of packets fill sixteen lanes of one pass after the other (chacha20_lanes.h). Between the
-// passes whole packets are hashed, while they are in the first-level cache: sealing, as soon as all of the packet is
-// encrypted; opening in place, as soon as the pass with its one-time key is done, before any of it is decrypted. For
+// The ChaCha20 blocks of a run of packets fill sixteen lanes of one pass after the other (chacha20_lanes.h). Between
+// the passes whole packets are hashed, while they are in the first-level cache: sealing, as soon as all of the packet
+// is encrypted; opening in place, as soon as the pass with its one-time key is done, before any of it is decrypted. For
 // that the key stream of this one pass waits in a buffer.
 //
 // Constant time: lengths, addresses and whether a tag verified decide branches; keys, texts and tags do not.
@@ -39,8 +39,8 @@ WEFT_AVX512 void authenticate(AeadJob* jobs, const Block* keys) {
   if (blocks >= kMinIfmaBlocks) {
     poly1305_blocks(p, texts, blocks);
   } else {
-    for (int i = 0; i < kJobs; i++) {
-      for (uint32_t n = 0; n < blocks; n++) poly1305_block(p[i], texts[i] + n * kPolyBlock);
+    for (uint32_t n = 0; n < blocks; n++) {
+      for (int i = 0; i < kJobs; i++) poly1305_block(p[i], texts[i] + n * kPolyBlock);
     }
   }
   for (int i = 0; i < kJobs; i++) {
@@ -88,16 +88,23 @@ __attribute__((WEFT_AVX512_TARGET)) void run(std::span<AeadJob> jobs) {
   size_t authenticated = 0;
   int most = 0;
   while (!filler.done()) {
-    const size_t hold_from = kOpen ? filler.keys() : jobs.size();
-    const int n = filler.fill(lanes, hold_from, buffer, pending, pending_count);
+    const RunPosition in_place = {kOpen ? authenticated : jobs.size(), 0};
+    const int n = filler.fill(lanes, in_place, buffer, pending, pending_count);
     const int width = n > 8 ? 16 : n > 6 ? 8 : n > 4 ? 6 : 4;
     filler.idle(lanes, n, width, buffer);
     most = std::max(most, width);
     switch (width) {
-      case 16: pass(key, lanes); break;
-      case 8: short_pass<4>(key, lanes); break;
-      case 6: short_pass<3>(key, lanes); break;
-      default: short_pass<2>(key, lanes);
+      case 16:
+        pass(key, lanes);
+        break;
+      case 8:
+        short_pass<4>(key, lanes);
+        break;
+      case 6:
+        short_pass<3>(key, lanes);
+        break;
+      default:
+        short_pass<2>(key, lanes);
     }
     if constexpr (kOpen) {
       authenticated = authenticate_all<true>(jobs, keys, authenticated, filler.keys());

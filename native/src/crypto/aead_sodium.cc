@@ -24,9 +24,8 @@ void seal(std::span<AeadJob> jobs) {
 void open(std::span<AeadJob> jobs) {
   for (AeadJob& job : jobs) {
     const Nonce nonce(job.counter);
-    job.ok = crypto_aead_chacha20poly1305_ietf_decrypt_detached(job.data, nullptr, job.data, job.length,
-                                                                job.data + job.length, nullptr, 0, nonce.bytes,
-                                                                job.key) == 0;
+    job.ok = crypto_aead_chacha20poly1305_ietf_decrypt_detached(
+                 job.data, nullptr, job.data, job.length, job.data + job.length, nullptr, 0, nonce.bytes, job.key) == 0;
   }
 }
 

@@ -92,4 +92,12 @@ void blake2s_mac(uint8_t out[kBlake2sMacSize], std::span<const uint8_t> key, std
   blake2s({out, kBlake2sMacSize}, key, data);
 }
 
+bool mac_equals(std::span<const uint8_t> key, std::span<const uint8_t> data, const uint8_t* mac) {
+  uint8_t expected[kBlake2sMacSize];
+  blake2s_mac(expected, key, data);
+  const uint64_t difference =
+      (load<uint64_t>(expected) ^ load<uint64_t>(mac)) | (load<uint64_t>(expected + 8) ^ load<uint64_t>(mac + 8));
+  return difference == 0;
+}
+
 }  // namespace weft::crypto

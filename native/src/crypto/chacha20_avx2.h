@@ -12,6 +12,14 @@
 //      x14,15 counter    counter           counter       (the packet's)
 //
 // At the end two 8x8 transposes turn columns into the lanes' 64 contiguous bytes.
+//
+// Up to six lanes may lie in rows instead, two to a set of four registers: less throughput, but half the latency, which
+// is what counts for the only pass of a small packet:
+//
+//      a   sigma 0..3 of lane 0     | sigma 0..3 of lane 1
+//      b   key   0..3               | key   0..3
+//      c   key   4..7               | key   4..7
+//      d   block no., 0, counter    | block no., 0, counter
 #pragma once
 
 #if defined(__x86_64__)
@@ -27,17 +35,11 @@ namespace weft::crypto::avx2 {
 
 inline constexpr int kLanes = 8;
 
-// The rows of the state that do not change between passes: constants and key, each word in every lane.
-struct alignas(32) KeyRows {
-  __m256i row[12];
-};
+inline constexpr uint32_t kSigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};  // "expand 32-byte k"
 
-WEFT_AVX2 void load_key(KeyRows& rows, const uint8_t* key) {
-  static constexpr uint32_t kSigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};  // "expand 32-byte k"
-WEFT_UNROLL
-  for (int i = 0; i < 4; i++) rows.row[i] = _mm256_set1_epi32((int)kSigma[i]);
-WEFT_UNROLL
-  for (int i = 0; i < 8; i++) rows.row[4 + i] = _mm256_set1_epi32((int)load_le32(key + 4 * i));
+// Word i < 12 of the state, the same in every lane.
+WEFT_AVX2 __m256i key_word(const uint8_t* key, int i) {
+  return _mm256_set1_epi32((int)(i < 4 ? kSigma[i] : load_le32(key + 4 * (i - 4))));
 }
 
 // The byte shuffles that rotate 32-bit words left by 16 and by 8.
@@ -84,43 +86,46 @@ WEFT_AVX2 void quarter_rounds(__m256i (&x)[16], const Rotations& r) {
 // 8x8 transpose of 32-bit words; `a` is the first of eight registers, out[l] becomes lane l's 32 bytes.
 WEFT_AVX2 void transpose(const __m256i* a, __m256i (&out)[8]) {
   __m256i t[8], u[8];
-WEFT_UNROLL
+  WEFT_UNROLL
   for (int i = 0; i < 8; i += 2) {
     t[i] = _mm256_unpacklo_epi32(a[i], a[i + 1]);
     t[i + 1] = _mm256_unpackhi_epi32(a[i], a[i + 1]);
   }
-WEFT_UNROLL
+  WEFT_UNROLL
   for (int i = 0; i < 8; i += 4) {
     u[i] = _mm256_unpacklo_epi64(t[i], t[i + 2]);
     u[i + 1] = _mm256_unpackhi_epi64(t[i], t[i + 2]);
     u[i + 2] = _mm256_unpacklo_epi64(t[i + 1], t[i + 3]);
     u[i + 3] = _mm256_unpackhi_epi64(t[i + 1], t[i + 3]);
   }
-WEFT_UNROLL
+  WEFT_UNROLL
   for (int i = 0; i < 4; i++) {
     out[i] = _mm256_permute2x128_si256(u[i], u[i + 4], 0x20);
     out[i + 4] = _mm256_permute2x128_si256(u[i], u[i + 4], 0x31);
   }
 }
 
+WEFT_AVX2 void store(const Lanes<kLanes>& lanes, int l, int offset, __m256i key_stream) {
+  const __m256i text = _mm256_loadu_si256((const __m256i*)(lanes.from[l] + offset));
+  _mm256_storeu_si256((__m256i*)(lanes.to[l] + offset), _mm256_xor_si256(text, key_stream));
+}
+
 WEFT_AVX2 void store_half(const Lanes<kLanes>& lanes, const __m256i* half, int offset) {
   __m256i out[8];
   transpose(half, out);
-WEFT_UNROLL
-  for (int l = 0; l < kLanes; l++) {
-    const __m256i text = _mm256_loadu_si256((const __m256i*)(lanes.from[l] + offset));
-    _mm256_storeu_si256((__m256i*)(lanes.to[l] + offset), _mm256_xor_si256(text, out[l]));
-  }
+  WEFT_UNROLL
+  for (int l = 0; l < kLanes; l++) store(lanes, l, offset, out[l]);
 }
 
-// The ten double rounds of eight lanes. `hash` is the Poly1305 work to do meanwhile, up to kBlocks blocks a double
-// round: take(n) says whether n blocks are at hand, next() hashes one, detour() does what else has to be done.
+// The ten double rounds of eight lanes. `shared` is the Poly1305 work to do meanwhile, up to kBlocks blocks a double
+// round: take(n) says whether n blocks are at hand, next() hashes one, detour() does what else has to be done. If it is
+// behind() what must be hashed before the lanes are written, it must catch_up().
 template <int kBlocks, class Hash>
-__attribute__((noinline, target("avx2,bmi2"))) void pass(const KeyRows& key, const Lanes<kLanes>& lanes, Hash& shared) {
+__attribute__((noinline, target("avx2,bmi2"))) void pass(const uint8_t* key, const Lanes<kLanes>& lanes, Hash& shared) {
   const Rotations r = rotations();
   __m256i x[16];
-WEFT_UNROLL
-  for (int i = 0; i < 12; i++) x[i] = key.row[i];
+  WEFT_UNROLL
+  for (int i = 0; i < 12; i++) x[i] = key_word(key, i);
   x[12] = _mm256_load_si256((const __m256i*)lanes.block);
   x[13] = _mm256_setzero_si256();
   x[14] = _mm256_load_si256((const __m256i*)lanes.counter_lo);
@@ -146,14 +151,83 @@ WEFT_UNROLL
     }
   }
   shared = hash;
+  if (shared.behind()) shared.catch_up();
 
-WEFT_UNROLL
-  for (int i = 0; i < 12; i++) x[i] = _mm256_add_epi32(x[i], key.row[i]);
+  WEFT_UNROLL
+  for (int i = 0; i < 12; i++) x[i] = _mm256_add_epi32(x[i], key_word(key, i));
   x[12] = _mm256_add_epi32(x[12], _mm256_load_si256((const __m256i*)lanes.block));
   x[14] = _mm256_add_epi32(x[14], _mm256_load_si256((const __m256i*)lanes.counter_lo));
   x[15] = _mm256_add_epi32(x[15], _mm256_load_si256((const __m256i*)lanes.counter_hi));
   store_half(lanes, x, 0);
   store_half(lanes, x + 8, 32);
+}
+
+// X += Y; Z = (Z ^ X) <<< n on the rows of all sets: n by a byte shuffle (16, 8), or kBits.
+template <int kSets>
+WEFT_AVX2 void row_step(__m256i (&x)[kSets], const __m256i (&y)[kSets], __m256i (&z)[kSets], __m256i byte_rotation) {
+  WEFT_UNROLL
+  for (int s = 0; s < kSets; s++) {
+    x[s] = _mm256_add_epi32(x[s], y[s]);
+    z[s] = _mm256_shuffle_epi8(_mm256_xor_si256(z[s], x[s]), byte_rotation);
+  }
+}
+
+template <int kBits, int kSets>
+WEFT_AVX2 void row_step(__m256i (&x)[kSets], const __m256i (&y)[kSets], __m256i (&z)[kSets]) {
+  WEFT_UNROLL
+  for (int s = 0; s < kSets; s++) {
+    x[s] = _mm256_add_epi32(x[s], y[s]);
+    z[s] = rotate<kBits>(_mm256_xor_si256(z[s], x[s]));
+  }
+}
+
+// The first 2 kSets lanes, in rows, with nothing beside.
+template <int kSets>
+__attribute__((noinline, target("avx2,bmi2"))) void short_pass(const uint8_t* key, const Lanes<kLanes>& lanes) {
+  const Rotations r = rotations();
+  const __m256i a0 = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)kSigma));
+  const __m256i b0 = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)key));
+  const __m256i c0 = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)(key + 16)));
+  __m256i a[kSets], b[kSets], c[kSets], d[kSets], d0[kSets];
+  WEFT_UNROLL
+  for (int s = 0; s < kSets; s++) {
+    const uint32_t *n = lanes.block + 2 * s, *lo = lanes.counter_lo + 2 * s, *hi = lanes.counter_hi + 2 * s;
+    d0[s] = _mm256_setr_epi32((int)n[0], 0, (int)lo[0], (int)hi[0], (int)n[1], 0, (int)lo[1], (int)hi[1]);
+    a[s] = a0, b[s] = b0, c[s] = c0, d[s] = d0[s];
+  }
+  for (int i = 0; i < 10; i++) {
+    row_step(a, b, d, r.by16);
+    row_step<12>(c, d, b);
+    row_step(a, b, d, r.by8);
+    row_step<7>(c, d, b);
+    WEFT_UNROLL
+    for (int s = 0; s < kSets; s++) {  // diagonals become columns
+      b[s] = _mm256_shuffle_epi32(b[s], _MM_SHUFFLE(0, 3, 2, 1));
+      c[s] = _mm256_shuffle_epi32(c[s], _MM_SHUFFLE(1, 0, 3, 2));
+      d[s] = _mm256_shuffle_epi32(d[s], _MM_SHUFFLE(2, 1, 0, 3));
+    }
+    row_step(a, b, d, r.by16);
+    row_step<12>(c, d, b);
+    row_step(a, b, d, r.by8);
+    row_step<7>(c, d, b);
+    WEFT_UNROLL
+    for (int s = 0; s < kSets; s++) {  // and back
+      b[s] = _mm256_shuffle_epi32(b[s], _MM_SHUFFLE(2, 1, 0, 3));
+      c[s] = _mm256_shuffle_epi32(c[s], _MM_SHUFFLE(1, 0, 3, 2));
+      d[s] = _mm256_shuffle_epi32(d[s], _MM_SHUFFLE(0, 3, 2, 1));
+    }
+  }
+  WEFT_UNROLL
+  for (int s = 0; s < kSets; s++) {
+    a[s] = _mm256_add_epi32(a[s], a0);
+    b[s] = _mm256_add_epi32(b[s], b0);
+    c[s] = _mm256_add_epi32(c[s], c0);
+    d[s] = _mm256_add_epi32(d[s], d0[s]);
+    store(lanes, 2 * s, 0, _mm256_permute2x128_si256(a[s], b[s], 0x20));
+    store(lanes, 2 * s, 32, _mm256_permute2x128_si256(c[s], d[s], 0x20));
+    store(lanes, 2 * s + 1, 0, _mm256_permute2x128_si256(a[s], b[s], 0x31));
+    store(lanes, 2 * s + 1, 32, _mm256_permute2x128_si256(c[s], d[s], 0x31));
+  }
 }
 
 }  // namespace weft::crypto::avx2

@@ -1,9 +1,9 @@
 // ChaCha20 (RFC 8439, 2.3) on up to sixteen blocks at once with AVX-512.
 //
-// Two layouts of the lanes (blocks, see chacha20_lanes.h). Sixteen lanes stand in columns: register i holds word i of all
-// lanes, a quarter round is the same for all, and a 16x16 transpose at the end makes the lanes' 64 bytes contiguous.
-// Up to eight lanes lie in rows, two to a set of four 256-bit registers: less throughput, but half the latency, which is
-// what counts for the only pass of a small packet and for the last one of a batch:
+// Two layouts of the lanes (blocks, see chacha20_lanes.h). Sixteen lanes stand in columns: register i holds word i of
+// all lanes, a quarter round is the same for all, and a 16x16 transpose at the end makes the lanes' 64 bytes
+// contiguous. Up to eight lanes lie in rows, two to a set of four 256-bit registers: less throughput, but half the
+// latency, which is what counts for the only pass of a small packet and for the last one of a batch:
 //
 //      a   sigma 0..3 of lane 0     | sigma 0..3 of lane 1
 //      b   key   0..3               | key   0..3
@@ -37,9 +37,9 @@ inline constexpr uint32_t kSigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b2
 // The same step of four quarter rounds: X[i] += Y[i]; Z[i] = (Z[i] ^ X[i]) <<< kBits.
 template <int kBits>
 WEFT_AVX512 void step(__m512i (&x)[4], const __m512i (&y)[4], __m512i (&z)[4]) {
-WEFT_UNROLL
+  WEFT_UNROLL
   for (int i = 0; i < 4; i++) x[i] = _mm512_add_epi32(x[i], y[i]);
-WEFT_UNROLL
+  WEFT_UNROLL
   for (int i = 0; i < 4; i++) z[i] = _mm512_rol_epi32(_mm512_xor_si512(z[i], x[i]), kBits);
 }
 
@@ -47,7 +47,7 @@ WEFT_UNROLL
 template <int B, int C, int D>
 WEFT_AVX512 void quarter_rounds(__m512i (&x)[16]) {
   __m512i a[4], b[4], c[4], d[4];
-WEFT_UNROLL
+  WEFT_UNROLL
   for (int i = 0; i < 4; i++) {
     a[i] = x[i];
     b[i] = x[4 + (i + B) % 4];
@@ -58,7 +58,7 @@ WEFT_UNROLL
   step<12>(c, d, b);
   step<8>(a, b, d);
   step<7>(c, d, b);
-WEFT_UNROLL
+  WEFT_UNROLL
   for (int i = 0; i < 4; i++) {
     x[i] = a[i];
     x[4 + (i + B) % 4] = b[i];
@@ -70,26 +70,26 @@ WEFT_UNROLL
 // From word i of all lanes in x[i] to the sixteen words of lane l in x[l].
 WEFT_AVX512 void transpose(__m512i (&x)[16]) {
   __m512i t[16];
-WEFT_UNROLL
+  WEFT_UNROLL
   for (int i = 0; i < 16; i += 2) {
     t[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
     t[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
   }
-WEFT_UNROLL
+  WEFT_UNROLL
   for (int i = 0; i < 16; i += 4) {  // x[i + j]: words i..i+3 of lanes j, j + 4, j + 8, j + 12
     x[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
     x[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
     x[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
     x[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
   }
-WEFT_UNROLL
+  WEFT_UNROLL
   for (int j = 0; j < 4; j++) {
     t[j] = _mm512_shuffle_i32x4(x[j], x[4 + j], 0x44);
     t[4 + j] = _mm512_shuffle_i32x4(x[j], x[4 + j], 0xee);
     t[8 + j] = _mm512_shuffle_i32x4(x[8 + j], x[12 + j], 0x44);
     t[12 + j] = _mm512_shuffle_i32x4(x[8 + j], x[12 + j], 0xee);
   }
-WEFT_UNROLL
+  WEFT_UNROLL
   for (int j = 0; j < 4; j++) {
     x[j] = _mm512_shuffle_i32x4(t[j], t[8 + j], 0x88);
     x[4 + j] = _mm512_shuffle_i32x4(t[j], t[8 + j], 0xdd);

@@ -10,7 +10,8 @@
 //        2      [ 16    17   18   19   20   21   22   23* ]     * partial: by way of a buffer
 //        3      [ K      1    2    ...                    ]     packet 1
 //
-// Opening wants the keys earlier: then those of the next packets, as many as there are lanes, come in one go.
+// Opening wants the keys earlier: then those of the next packets, as many as there are lanes, come in one go, half as
+// many packets before they are needed.
 #pragma once
 
 #include <algorithm>
@@ -59,7 +60,7 @@ struct RunPosition {
 template <int kLanes>
 class LaneFiller {
  public:
-  // `keys`: where the packets' block 0 go, `keys_ahead` at a time.
+  // `keys`: where the packets' block 0 go, `keys_ahead` at a time (1: each just before its text).
   LaneFiller(std::span<const AeadJob> jobs, Block* keys, size_t keys_ahead)
       : jobs_(jobs), keys_(keys), keys_ahead_(keys_ahead) {}
 
@@ -71,28 +72,31 @@ class LaneFiller {
   // How many packets' one-time keys are among the lanes handed out so far.
   size_t keys() const { return next_key_; }
 
-  // Fills lanes [0, n) and returns n. Whole blocks of packets before `hold_from` are xored in place; all others become
+  // Fills lanes [0, n) and returns n. Whole blocks of text before `in_place` are xored in place; all others become
   // `pending`, their key stream going to `buffer`.
-  int fill(Lanes<kLanes>& lanes, size_t hold_from, Block* buffer, PendingText* pending, int& pending_count) {
+  int fill(Lanes<kLanes>& lanes, RunPosition in_place, Block* buffer, PendingText* pending, int& pending_count) {
     int lane = 0;
     pending_count = 0;
     while (lane < kLanes && !done()) {
-      if (position_.packet == next_key_) {
+      if (next_key_ <= position_.packet + keys_ahead_ / 2) {
         const size_t end = std::min({next_key_ + keys_ahead_, jobs_.size(), next_key_ + (size_t)(kLanes - lane)});
         for (; next_key_ < end; next_key_++) {
           set(lanes, lane++, jobs_[next_key_].counter, 0, kZeroBlock, keys_[next_key_]);
         }
       }
       const AeadJob& job = jobs_[position_.packet];
+      const uint32_t in_place_end = position_.packet < in_place.packet    ? job.length
+                                    : position_.packet == in_place.packet ? in_place.bytes
+                                                                          : 0;
       uint32_t offset = position_.bytes;
       for (; lane < kLanes && offset < job.length; offset += kChaChaBlock, lane++) {
         uint8_t* text = job.data + offset;
         const uint32_t length = std::min(job.length - offset, kChaChaBlock), block = offset / kChaChaBlock + 1;
-        if (position_.packet >= hold_from || length < kChaChaBlock) {
+        if (length == kChaChaBlock && offset + length <= in_place_end) {
+          set(lanes, lane, job.counter, block, text, text);
+        } else {
           pending[pending_count++] = {text, buffer[lane], length};
           set(lanes, lane, job.counter, block, kZeroBlock, buffer[lane]);
-        } else {
-          set(lanes, lane, job.counter, block, text, text);
         }
       }
       position_ = offset < job.length ? RunPosition{position_.packet, offset} : RunPosition{position_.packet + 1, 0};

@@ -4,18 +4,12 @@
 #include <string_view>
 
 #include "crypto/blake2s.h"
-#include "util/bytes.h"
 
 namespace weft::crypto {
 
 namespace {
 
 constexpr std::string_view kLabel = "mac1----";
-
-bool equal_constant_time(const uint8_t a[kBlake2sMacSize], const uint8_t b[kBlake2sMacSize]) {
-  const uint64_t difference = (load<uint64_t>(a) ^ load<uint64_t>(b)) | (load<uint64_t>(a + 8) ^ load<uint64_t>(b + 8));
-  return difference == 0;
-}
 
 }  // namespace
 
@@ -29,9 +23,7 @@ Mac1Key::Mac1Key(const uint8_t public_key[32]) {
 bool Mac1Key::verify(std::span<const uint8_t> handshake_message) const {
   if (handshake_message.size() < 2 * kBlake2sMacSize) return false;
   const auto covered = handshake_message.first(handshake_message.size() - 2 * kBlake2sMacSize);
-  uint8_t mac[kBlake2sMacSize];
-  blake2s_mac(mac, key_, covered);
-  return equal_constant_time(mac, covered.data() + covered.size());
+  return mac_equals(key_, covered, covered.data() + covered.size());
 }
 
 }  // namespace weft::crypto

@@ -1,5 +1,5 @@
-// The first gate for a handshake message: its mac1 shows that the sender knows our public key (whitepaper 5.4.4). Checked
-// in the data plane, so that junk never costs more than one hash.
+// The first gate for a handshake message: its mac1 shows that the sender knows our public key (whitepaper 5.4.4).
+// Checked in the data plane, so that junk never costs more than one hash.
 #pragma once
 
 #include <array>

@@ -5,8 +5,8 @@
 //
 //      h = ((m0 r^8 + m8) r^8 + ...) r^8     ...     h = ((m7 r^8 + m15) r^8 + ...) r
 //
-// Numbers are three limbs of 44, 44 and 42 bits, as VPMADD52 multiplies 52 bits and gives the low or the high 52 bits of
-// the product. Constant time: only the length decides branches.
+// Numbers are three limbs of 44, 44 and 42 bits, as VPMADD52 multiplies 52 bits and gives the low or the high 52 bits
+// of the product. Constant time: only the length decides branches.
 #pragma once
 
 #if defined(__x86_64__)
@@ -83,9 +83,9 @@ WEFT_AVX512 Limbs powers(const Poly1305& p) {
                    _mm512_set1_epi64((long long)((p.r0 >> 44 | p.r1 << 20) & kMask44)),
                    _mm512_set1_epi64((long long)(p.r1 >> 24))};
   const Limbs r2 = multiply(r, multiplier(r));
-  const Limbs to2 = blend(0b00110011, r, r2);                                            // 2 2 1 1 2 2 1 1
-  const Limbs to4 = blend(0b00001111, to2, multiply(to2, multiplier(r2)));               // 4 4 3 3 2 2 1 1
-  return blend(0b01010101, to4, multiply(to4, multiplier(broadcast_lane0(to4))));        // 8 4 7 3 6 2 5 1
+  const Limbs to2 = blend(0b00110011, r, r2);                                      // 2 2 1 1 2 2 1 1
+  const Limbs to4 = blend(0b00001111, to2, multiply(to2, multiplier(r2)));         // 4 4 3 3 2 2 1 1
+  return blend(0b01010101, to4, multiply(to4, multiplier(broadcast_lane0(to4))));  // 8 4 7 3 6 2 5 1
 }
 
 // h + eight blocks with their 2^128, or with a `pad` bit of 0 for those which are none.
@@ -93,7 +93,8 @@ WEFT_AVX512 Limbs add_blocks(const Limbs& h, __m512i first4, __m512i last4, __m5
   const __m512i mask44 = _mm512_set1_epi64((long long)kMask44);
   const __m512i lo = _mm512_unpacklo_epi64(first4, last4), hi = _mm512_unpackhi_epi64(first4, last4);
   const __m512i middle = _mm512_or_si512(_mm512_srli_epi64(lo, 44), _mm512_slli_epi64(hi, 20));
-  return {_mm512_add_epi64(h.v0, _mm512_and_si512(lo, mask44)), _mm512_add_epi64(h.v1, _mm512_and_si512(middle, mask44)),
+  return {_mm512_add_epi64(h.v0, _mm512_and_si512(lo, mask44)),
+          _mm512_add_epi64(h.v1, _mm512_and_si512(middle, mask44)),
           _mm512_add_epi64(h.v2, _mm512_or_si512(_mm512_srli_epi64(hi, 24), pad))};
 }
 

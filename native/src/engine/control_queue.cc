@@ -27,6 +27,7 @@ bool ControlQueue::push(const net::Path& path, std::span<const uint8_t> bytes) {
   std::unique_lock lock(mutex_);
   if (datagrams_.size() >= kMaxDatagrams) return false;
   datagrams_.push_back({path, {bytes.begin(), bytes.end()}});
+  queued_.store(datagrams_.size(), std::memory_order_relaxed);
   notify_locked(lock);
   return true;
 }
@@ -68,6 +69,8 @@ ControlBatch ControlQueue::take(size_t max_datagrams) {
                          std::make_move_iterator(datagrams_.begin() + static_cast<ptrdiff_t>(n)));
   datagrams_.erase(datagrams_.begin(), datagrams_.begin() + static_cast<ptrdiff_t>(n));
   batch.backlog = static_cast<uint32_t>(datagrams_.size());
+  queued_.store(datagrams_.size(), std::memory_order_relaxed);
+  batch.under_load = under_load_.exchange(false, std::memory_order_relaxed);
   // With a backlog the reader comes back by itself.
   notified_ = batch.backlog != 0;
   return batch;

@@ -2,6 +2,7 @@
 // is dropped by the caller and counted, so that a flood of handshakes costs neither memory nor the tunnels' time.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -41,7 +42,8 @@ struct ControlDatagram {
 struct ControlBatch {
   std::vector<Event> events;
   std::vector<ControlDatagram> datagrams;
-  uint32_t backlog = 0;
+  uint32_t backlog = 0;     // datagrams that still wait
+  bool under_load = false;  // some of what was taken came under load
 };
 
 class ControlQueue {
@@ -63,6 +65,11 @@ class ControlQueue {
   void endpoint_changed(uint32_t peer, const net::Endpoint& endpoint);
   void event(const Event& event);
 
+  // Datagrams that wait.
+  size_t queued() const { return queued_.load(std::memory_order_relaxed); }
+  // The next push() belongs to a time of load.
+  void note_load() { under_load_.store(true, std::memory_order_relaxed); }
+
   // All events and the oldest datagrams. From the control plane's thread.
   ControlBatch take(size_t max_datagrams);
 
@@ -73,6 +80,8 @@ class ControlQueue {
   std::function<void()> notify_;
   bool notified_ = false;
   std::deque<ControlDatagram> datagrams_;
+  std::atomic<size_t> queued_{0};
+  std::atomic<bool> under_load_{false};
   std::vector<Event> events_;
   std::vector<uint8_t> pending_;  // by peer: bit of each queued event type
   std::unordered_map<uint32_t, net::Endpoint> endpoints_;

@@ -26,6 +26,7 @@ enum class Drop : uint8_t {
   kSourceNotAllowed,
   kEcnCongestion,
   kBadMac1,
+  kHandshakeRateLimited,
   kHandshakeQueueFull,
   kTunWriteFailed,
   kCount
@@ -35,8 +36,8 @@ inline constexpr std::array<const char*, static_cast<size_t>(Drop::kCount)> kDro
     "tun_malformed",      "no_peer",        "no_endpoint",      "staged_overflow",
     "staged_expired",     "send_failed",    "malformed",        "unknown_index",
     "key_expired",        "bad_tag",        "replayed",         "inner_malformed",
-    "source_not_allowed", "ecn_congestion", "bad_mac1",         "handshake_queue_full",
-    "tun_write_failed",
+    "source_not_allowed", "ecn_congestion", "bad_mac1",         "handshake_rate_limited",
+    "handshake_queue_full", "tun_write_failed",
 };
 
 enum class Stat : uint8_t {

@@ -248,9 +248,11 @@ void DataPlane::set_firewall_mark(uint32_t mark) {
 }
 
 void DataPlane::set_public_key(std::span<const uint8_t> key) {
-  std::optional<crypto::Mac1Key> mac1;
-  if (!key.empty()) mac1.emplace(key.data());
-  post([this, mac1] { state_.mac1 = mac1; });
+  post([this, key = std::vector<uint8_t>(key.begin(), key.end())] { state_.gate.set_public_key(key); });
+}
+
+void DataPlane::set_cookie_secret(std::span<const uint8_t> secret) {
+  post([this, secret = std::vector<uint8_t>(secret.begin(), secret.end())] { state_.gate.set_cookie_secret(secret); });
 }
 
 void DataPlane::add_peer(uint32_t id) {

@@ -102,10 +102,14 @@ void Inbound::take_message(uint8_t* message, uint32_t length, const net::Path& p
 void Inbound::take_handshake(const uint8_t* message, uint32_t length, net::Kind kind, const net::Path& path) {
   if (kind == net::Kind::kUnknown) {
     state_.counters.drop(Drop::kMalformed);
-  } else if (kind == net::Kind::kHandshake && (!state_.mac1 || !state_.mac1->verify({message, length}))) {
-    state_.counters.drop(Drop::kBadMac1);
-  } else if (!state_.control.push(path, {message, length})) {
-    state_.counters.drop(Drop::kHandshakeQueueFull);
+    return;
+  }
+  switch (state_.gate.judge(kind, {message, length}, path.remote, state_.control.queued(), state_.now)) {
+    case HandshakeGate::Verdict::kBadMac1: state_.counters.drop(Drop::kBadMac1); break;
+    case HandshakeGate::Verdict::kRateLimited: state_.counters.drop(Drop::kHandshakeRateLimited); break;
+    case HandshakeGate::Verdict::kPass:
+      if (state_.gate.under_load(state_.now)) state_.control.note_load();
+      if (!state_.control.push(path, {message, length})) state_.counters.drop(Drop::kHandshakeQueueFull);
   }
 }
 

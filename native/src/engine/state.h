@@ -3,12 +3,11 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <vector>
 
-#include "crypto/mac1.h"
 #include "engine/control_queue.h"
 #include "engine/counters.h"
+#include "engine/handshake_gate.h"
 #include "net/udp_socket.h"
 #include "peer/peer.h"
 #include "routing/allowed_ips.h"
@@ -30,7 +29,7 @@ struct State {
   routing::AllowedIps allowed_ips;
   routing::IndexTable<peer::Keypair> keypairs;  // by local index
   std::unique_ptr<net::UdpSockets> sockets;     // null while the interface is down
-  std::optional<crypto::Mac1Key> mac1;          // of our own key; none drops every handshake message
+  HandshakeGate gate;
   uint32_t firewall_mark = 0;
   uint32_t mtu = 0;
 

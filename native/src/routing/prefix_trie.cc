@@ -2,7 +2,7 @@
 #include "routing/prefix_trie.h"
 
 #include <algorithm>
-#include <cstddef>
+#include <bit>
 #include <utility>
 
 namespace weft::routing {

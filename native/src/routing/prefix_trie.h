@@ -1,7 +1,7 @@
 // Path-compressed binary trie of IP prefixes for one address family; the two of AllowedIps are made of it.
 #pragma once
 
-#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -36,6 +36,9 @@ class PrefixTrie {
     }
     return found;
   }
+
+  // Nodes in use: the root, one for each prefix, and fewer forks than prefixes.
+  size_t size() const { return nodes_.size() - free_.size(); }
 
  private:
   static constexpr uint32_t kRoot = 0;

@@ -1,7 +1,5 @@
 #include "tun/gro_merge.h"
 
-#include <netinet/in.h>
-
 #include <bit>
 #include <cstring>
 
@@ -9,221 +7,229 @@
 #include "util/bytes.h"
 
 namespace weft::tun {
+
 namespace {
 
-constexpr uint32_t kIpv4HeaderLength = 20;
-constexpr uint32_t kIpv6HeaderLength = 40;
-constexpr uint32_t kTcpHeaderLength = 20;
-constexpr uint32_t kUdpHeaderLength = 8;
+constexpr uint32_t kIpv4Header = 20;
+constexpr uint32_t kIpv6Header = 40;
+constexpr uint32_t kTcpHeader = 20;
+constexpr uint32_t kUdpHeader = 8;
 constexpr uint32_t kMaxIpLength = 65535;
+constexpr uint8_t kProtocolTcp = 6;
+constexpr uint8_t kProtocolUdp = 17;
+
+constexpr uint16_t kTcpChecksum = 16;
+constexpr uint16_t kUdpChecksum = 6;
 constexpr uint8_t kTcpPsh = 0x08;
 constexpr uint8_t kTcpAck = 0x10;
-constexpr uint16_t kTcpChecksumOffset = 16;
-constexpr uint16_t kUdpChecksumOffset = 6;
-constexpr uint32_t kTcpFlags = 13;
 
-bool is_ipv4(const uint8_t* ip) { return ip[0] >> 4 == 4; }
+inline bool is_v4(const uint8_t* ip) { return ip[0] >> 4 == 4; }
+
+// Next headers behind which a transport header or a fragment may stand (RFC 8200 4.1).
+inline bool is_extension_header(uint8_t next) {
+  return next == 0 || next == 43 || next == 44 || next == 51 || next == 60 || next == 135 || next == 139 || next == 140;
+}
+
+// Spreads flows over 32 bits. Not keyed: colliding flows are told apart by same_flow() and cost one comparison more.
+inline uint32_t flow_hash(uint64_t addresses, uint32_t ports, uint8_t protocol) {
+  const uint64_t h = (addresses ^ (uint64_t{ports} << 8) ^ protocol) * 0x9e3779b97f4a7c15;
+  return static_cast<uint32_t>(h >> 32);
+}
+
+// What all packets of a super-packet share in the IP header: TOS or traffic class, flow label, TTL or hop limit, DF.
+inline bool same_ip_fields(const uint8_t* a, const uint8_t* b) {
+  if (is_v4(a)) {
+    return load<uint16_t>(a) == load<uint16_t>(b) && load<uint16_t>(a + 6) == load<uint16_t>(b + 6) && a[8] == b[8];
+  }
+  return load<uint32_t>(a) == load<uint32_t>(b) && a[7] == b[7];
+}
+
+// And in the TCP header: acknowledgement, data offset and flags but PSH, window, urgent pointer and options. The window
+// is what Linux' own GRO compares as well (net/ipv4/tcp_offload.c, tcp_gro_receive).
+inline bool same_tcp_fields(const uint8_t* a, const uint8_t* b, uint32_t header_length) {
+  constexpr uint32_t kIgnorePsh = ~(uint32_t{kTcpPsh} << 8);
+  return load<uint32_t>(a + 8) == load<uint32_t>(b + 8) &&
+         ((load<uint32_t>(a + 12) ^ load<uint32_t>(b + 12)) & kIgnorePsh) == 0 &&
+         std::memcmp(a + 18, b + 18, header_length - 18) == 0;
+}
 
 }  // namespace
 
-// A parsed TCP or UDP packet.
-struct GroMerger::Packet {
-  uint8_t* data;
-  uint32_t length;
-  uint32_t transport;      // offset of the transport header
-  uint32_t header_length;  // IP and transport headers
-  uint32_t hash;           // of addresses, ports and protocol
-  bool tcp;
-  bool mergeable;  // may start or join a super-packet
-
-  uint32_t payload() const { return length - header_length; }
-  bool push() const { return tcp && (data[transport + kTcpFlags] & kTcpPsh) != 0; }
-};
-
-// False: not TCP or UDP with a plain header, so its flow cannot be told.
-bool GroMerger::parse(uint8_t* data, uint32_t length, Packet& packet) {
-  uint8_t protocol;
-  uint32_t hash;
-  if (is_ipv4(data)) {
-    constexpr uint16_t kFragment = 0x3fff;  // more fragments, or an offset
-    if (length < kIpv4HeaderLength || data[0] != 0x45 || (load_be16(data + 6) & kFragment) != 0) return false;
-    protocol = data[9];
-    packet.transport = kIpv4HeaderLength;
-    hash = load<uint32_t>(data + 12) * 31 + load<uint32_t>(data + 16);
+// kOther: no TCP or UDP, a flow of its own that never merges. kUnknown: may belong to any flow.
+GroMerger::FlowOf GroMerger::parse(uint8_t* data, uint32_t length, Packet& packet) {
+  uint64_t addresses;
+  if (length >= kIpv4Header && is_v4(data)) {
+    if ((data[0] & 15) != kIpv4Header / 4 || load_be16(data + 2) != length) return FlowOf::kUnknown;
+    if (load_be16(data + 6) & 0x3fff) return FlowOf::kUnknown;
+    packet.protocol = data[9];
+    packet.transport = kIpv4Header;
+    addresses = load<uint64_t>(data + 12);
+  } else if (length >= kIpv6Header && data[0] >> 4 == 6) {
+    if (load_be16(data + 4) + kIpv6Header != length || is_extension_header(data[6])) return FlowOf::kUnknown;
+    packet.protocol = data[6];
+    packet.transport = kIpv6Header;
+    addresses = load<uint64_t>(data + 8) ^ std::rotl(load<uint64_t>(data + 16), 1) ^
+                std::rotl(load<uint64_t>(data + 24), 2) ^ std::rotl(load<uint64_t>(data + 32), 3);
   } else {
-    if (length < kIpv6HeaderLength) return false;
-    protocol = data[6];
-    packet.transport = kIpv6HeaderLength;
-    hash = 0;
-    for (uint32_t i = 8; i < kIpv6HeaderLength; i += 4) hash = hash * 31 + load<uint32_t>(data + i);
+    return FlowOf::kUnknown;
   }
+  const bool tcp = packet.protocol == kProtocolTcp;
+  if (!tcp && packet.protocol != kProtocolUdp) return FlowOf::kOther;
+  if (packet.transport + (tcp ? kTcpHeader : kUdpHeader) > length) return FlowOf::kUnknown;
   packet.data = data;
   packet.length = length;
-  packet.tcp = protocol == IPPROTO_TCP;
-  const uint32_t minimum = packet.tcp ? kTcpHeaderLength : kUdpHeaderLength;
-  if ((!packet.tcp && protocol != IPPROTO_UDP) || length < packet.transport + minimum) return false;
-  const uint8_t* transport = data + packet.transport;
-  const uint32_t transport_header = packet.tcp ? (transport[12] >> 4) * 4u : kUdpHeaderLength;
-  packet.header_length = packet.transport + transport_header;
-  if (transport_header < minimum || length < packet.header_length) return false;
-  if (!packet.tcp && load_be16(transport + 4) != length - packet.transport) return false;
-  packet.hash = (hash * 31 + load<uint32_t>(transport)) * 31 + protocol;
-  packet.mergeable = packet.payload() != 0 && (packet.tcp ? (transport[kTcpFlags] & ~kTcpPsh) == kTcpAck
-                                                          : load<uint16_t>(transport + kUdpChecksumOffset) != 0);
-  return true;
+  packet.hash = flow_hash(addresses, load<uint32_t>(data + packet.transport), packet.protocol);
+  return tcp ? parse_tcp(packet) : parse_udp(packet);
 }
 
-// Same addresses, ports and protocol.
-bool GroMerger::same_flow(const Flow& flow, const Packet& packet) {
-  const uint8_t* a = flow.packet;
-  const uint8_t* b = packet.data;
-  if ((a[0] ^ b[0]) >> 4 != 0 || flow.transport != packet.transport) return false;
-  const bool same_ip = is_ipv4(a) ? a[9] == b[9] && std::memcmp(a + 12, b + 12, 8) == 0
-                                  : a[6] == b[6] && std::memcmp(a + 8, b + 8, 32) == 0;
-  return same_ip && std::memcmp(a + flow.transport, b + packet.transport, 4) == 0;
+GroMerger::FlowOf GroMerger::parse_tcp(Packet& packet) {
+  const uint8_t* tcp = packet.data + packet.transport;
+  const uint32_t tcp_header = (tcp[12] >> 4) * 4u;
+  packet.header_length = packet.transport + tcp_header;
+  packet.seedable = tcp_header >= kTcpHeader && packet.header_length <= packet.length;
+  packet.mergeable = packet.seedable && packet.header_length < packet.length && (tcp[13] & ~kTcpPsh) == kTcpAck;
+  packet.pushed = (tcp[13] & kTcpPsh) != 0;
+  return FlowOf::kTransport;
 }
 
-// Whether the segments that the kernel cuts from the super-packet would be what was received.
+GroMerger::FlowOf GroMerger::parse_udp(Packet& packet) {
+  const uint8_t* udp = packet.data + packet.transport;
+  packet.header_length = packet.transport + kUdpHeader;
+  // Checksum 0: the sender computed none, and none may be added (RFC 6935 tunnels; RFC 768).
+  packet.seedable = load_be16(udp + 4) == packet.length - packet.transport && load<uint16_t>(udp + kUdpChecksum) != 0;
+  packet.mergeable = packet.seedable && packet.header_length < packet.length;
+  packet.pushed = false;
+  return FlowOf::kTransport;
+}
+
+bool GroMerger::same_flow(const Packet& a, const Packet& b) {
+  if (a.protocol != b.protocol || a.transport != b.transport) return false;
+  if (load<uint32_t>(a.data + a.transport) != load<uint32_t>(b.data + b.transport)) return false;
+  if (is_v4(a.data)) return load<uint64_t>(a.data + 12) == load<uint64_t>(b.data + 12);
+  return std::memcmp(a.data + 8, b.data + 8, 32) == 0;
+}
+
 bool GroMerger::can_append(const Flow& flow, const Packet& packet) {
-  if (!packet.mergeable || flow.header_length != packet.header_length || packet.payload() > flow.segment_size ||
-      flow.total_length + packet.payload() > kMaxIpLength || flow.segments >= kMaxSegments) {
-    return false;
-  }
-  const uint8_t* a = flow.packet;
-  const uint8_t* b = packet.data;
-  if (is_ipv4(a)) {
-    constexpr uint8_t kFlagBits = 0xe0;
-    if (a[1] != b[1] || a[8] != b[8] || ((a[6] ^ b[6]) & kFlagBits) != 0) return false;
-  } else if (std::memcmp(a, b, 4) != 0 || a[7] != b[7]) {
-    return false;
-  }
-  if (!packet.tcp) return true;
-  const uint8_t* s = a + flow.transport;
-  const uint8_t* t = b + packet.transport;
-  return load_be32(t + 4) == flow.next_sequence && std::memcmp(s + 8, t + 8, 4) == 0 &&
-         std::memcmp(s + 14, t + 14, 2) == 0 &&
-         std::memcmp(s + kTcpHeaderLength, t + kTcpHeaderLength,
-                     flow.header_length - flow.transport - kTcpHeaderLength) == 0;
+  const Packet& first = flow.first;
+  const uint32_t payload = packet.length - packet.header_length;
+  if (packet.header_length != first.header_length || payload > flow.segment_size) return false;
+  if (flow.total_length + payload > kMaxIpLength) return false;
+  if (!same_ip_fields(first.data, packet.data)) return false;
+  if (packet.protocol == kProtocolUdp) return true;
+
+  const uint8_t* a = first.data + first.transport;
+  const uint8_t* b = packet.data + packet.transport;
+  const uint32_t next_sequence = load_be32(a + 4) + flow.total_length - first.header_length;
+  return load_be32(b + 4) == next_sequence && same_tcp_fields(a, b, packet.header_length - packet.transport);
 }
 
-// The slot of the packet's flow, kFlows if it has none.
+// Prepares the transport checksum for completion by the kernel: the folded pseudo-header sum in its place.
+VirtioHeader GroMerger::seed(const Packet& packet, uint32_t total_length) {
+  const uint16_t offset = packet.protocol == kProtocolTcp ? kTcpChecksum : kUdpChecksum;
+  const uint64_t sum = pseudo_header_sum(packet.data, packet.protocol, total_length - packet.transport);
+  store(packet.data + packet.transport + offset, checksum_fold(sum));
+  return VirtioHeader{.flags = kNeedsCsum,
+                      .gso_type = kGsoNone,
+                      .hdr_len = static_cast<uint16_t>(packet.header_length),
+                      .gso_size = 0,
+                      .csum_start = static_cast<uint16_t>(packet.transport),
+                      .csum_offset = offset};
+}
+
 uint32_t GroMerger::find(const Packet& packet) const {
-  for (uint32_t open = used_; open != 0; open &= open - 1) {
-    const auto slot = static_cast<uint32_t>(std::countr_zero(open));
-    if (hashes_[slot] == packet.hash && same_flow(flows_[slot], packet)) return slot;
+  for (uint32_t rest = used_; rest != 0; rest &= rest - 1) {
+    const auto slot = static_cast<uint32_t>(std::countr_zero(rest));
+    if (hashes_[slot] == packet.hash && same_flow(flows_[slot].first, packet)) return slot;
   }
-  return kFlows;
-}
-
-void GroMerger::push(uint8_t* data, uint32_t length) {
-  ++packets_;
-  Packet packet;
-  if (!parse(data, length, packet)) {
-    flush();
-    write_opaque(data, length);
-    return;
-  }
-  const uint32_t slot = find(packet);
-  if (slot != kFlows) {
-    if (can_append(flows_[slot], packet)) {
-      append(flows_[slot], packet);
-      if (packet.payload() < flows_[slot].segment_size || packet.push()) close(slot);
-      return;
-    }
-    close(slot);
-  }
-  if (!packet.mergeable || packet.push() || (!packet.tcp && !udp_offload_)) {
-    write_single(packet);
-  } else {
-    open(packet);
-  }
+  return kNoSlot;
 }
 
 void GroMerger::open(const Packet& packet) {
-  if (used_ == (1u << kFlows) - 1) {
-    close(evict_);
+  auto slot = static_cast<uint32_t>(std::countr_one(used_));
+  if (slot == kFlows) {
+    slot = evict_;
     evict_ = (evict_ + 1) % kFlows;
+    close(slot);
   }
-  const auto slot = static_cast<uint32_t>(std::countr_one(used_));
   used_ |= 1u << slot;
   hashes_[slot] = packet.hash;
   Flow& flow = flows_[slot];
-  flow.packet = packet.data;
-  flow.header_length = packet.header_length;
-  flow.transport = packet.transport;
-  flow.segment_size = packet.payload();
+  flow.first = packet;
+  flow.segment_size = packet.length - packet.header_length;
   flow.total_length = packet.length;
-  flow.next_sequence = packet.tcp ? load_be32(packet.data + packet.transport + 4) + packet.payload() : 0;
   flow.segments = 1;
   flow.iov[1] = {packet.data, packet.length};
 }
 
-void GroMerger::append(Flow& flow, const Packet& packet) {
-  flow.iov[1 + flow.segments++] = {packet.data + packet.header_length, packet.payload()};
-  flow.total_length += packet.payload();
-  flow.next_sequence += packet.payload();
-  if (packet.push()) flow.packet[flow.transport + kTcpFlags] |= kTcpPsh;
+void GroMerger::append(uint32_t slot, const Packet& packet) {
+  Flow& flow = flows_[slot];
+  const uint32_t payload = packet.length - packet.header_length;
+  flow.iov[++flow.segments] = {packet.data + packet.header_length, payload};
+  flow.total_length += payload;
+  if (packet.pushed) flow.first.data[flow.first.transport + 13] |= kTcpPsh;
+  if (packet.pushed || payload < flow.segment_size || flow.segments == kMaxSegments) close(slot);
 }
 
 void GroMerger::close(uint32_t slot) {
   used_ &= ~(1u << slot);
   Flow& flow = flows_[slot];
-  uint8_t* ip = flow.packet;
-  const bool v4 = is_ipv4(ip);
-  const bool tcp = ip[v4 ? 9 : 6] == IPPROTO_TCP;
-  const uint32_t transport_length = flow.total_length - flow.transport;
-
-  VirtioHeader header{};
-  header.flags = kNeedsCsum;
-  header.csum_start = static_cast<uint16_t>(flow.transport);
-  header.csum_offset = tcp ? kTcpChecksumOffset : kUdpChecksumOffset;
+  const Packet& first = flow.first;
+  VirtioHeader header = seed(first, flow.total_length);
   if (flow.segments > 1) {
-    header.gso_type = tcp ? (v4 ? kGsoTcp4 : kGsoTcp6) : kGsoUdpL4;
-    header.hdr_len = static_cast<uint16_t>(flow.header_length);
+    uint8_t* ip = first.data;
+    const bool v4 = is_v4(ip);
+    const bool tcp = first.protocol == kProtocolTcp;
+    header.gso_type = !tcp ? kGsoUdpL4 : v4 ? kGsoTcp4 : kGsoTcp6;
     header.gso_size = static_cast<uint16_t>(flow.segment_size);
     if (v4) {
       store_be16(ip + 2, static_cast<uint16_t>(flow.total_length));
       store<uint16_t>(ip + 10, 0);
-      store<uint16_t>(ip + 10, static_cast<uint16_t>(~checksum_fold(checksum_add(ip, kIpv4HeaderLength))));
+      store(ip + 10, static_cast<uint16_t>(~checksum_fold(checksum_add(ip, kIpv4Header))));
     } else {
-      store_be16(ip + 4, static_cast<uint16_t>(flow.total_length - kIpv6HeaderLength));
+      store_be16(ip + 4, static_cast<uint16_t>(flow.total_length - kIpv6Header));
     }
-    if (!tcp) store_be16(ip + flow.transport + 4, static_cast<uint16_t>(transport_length));
+    if (!tcp) store_be16(ip + first.transport + 4, static_cast<uint16_t>(flow.total_length - first.transport));
   }
-  store<uint16_t>(ip + flow.transport + header.csum_offset,
-                  checksum_fold(pseudo_header_sum(ip, tcp ? IPPROTO_TCP : IPPROTO_UDP, transport_length)));
   flow.iov[0] = {&header, sizeof header};
   ++writes_;
   sink_.write(flow.iov.data(), static_cast<int>(1 + flow.segments));
 }
 
-void GroMerger::write_single(const Packet& packet) {
-  const uint16_t offset = packet.tcp ? kTcpChecksumOffset : kUdpChecksumOffset;
-  uint8_t* checksum = packet.data + packet.transport + offset;
-  if (!packet.tcp && load<uint16_t>(checksum) == 0) {  // UDP without a checksum stays so
-    write_opaque(packet.data, packet.length);
-    return;
-  }
-  VirtioHeader header{};
-  header.flags = kNeedsCsum;
-  header.csum_start = static_cast<uint16_t>(packet.transport);
-  header.csum_offset = offset;
-  store<uint16_t>(checksum, checksum_fold(pseudo_header_sum(packet.data, packet.tcp ? IPPROTO_TCP : IPPROTO_UDP,
-                                                            packet.length - packet.transport)));
-  const iovec iov[] = {{&header, sizeof header}, {packet.data, packet.length}};
-  ++writes_;
-  sink_.write(iov, 2);
-}
-
-void GroMerger::write_opaque(uint8_t* data, uint32_t length) {
-  VirtioHeader header{};
+void GroMerger::write_alone(uint8_t* data, uint32_t length, VirtioHeader header) {
   const iovec iov[] = {{&header, sizeof header}, {data, length}};
   ++writes_;
   sink_.write(iov, 2);
 }
 
+void GroMerger::push(uint8_t* data, uint32_t length) {
+  ++packets_;
+  Packet packet;
+  const FlowOf kind = parse(data, length, packet);
+  if (kind != FlowOf::kTransport) {
+    if (kind == FlowOf::kUnknown) flush();
+    write_alone(data, length, VirtioHeader{});
+    return;
+  }
+  const bool mergeable = packet.mergeable && (udp_offload_ || packet.protocol == kProtocolTcp);
+  const uint32_t slot = find(packet);
+  if (slot != kNoSlot) {
+    if (mergeable && can_append(flows_[slot], packet)) {
+      append(slot, packet);
+      return;
+    }
+    close(slot);
+  }
+  if (mergeable && !packet.pushed) {
+    open(packet);
+  } else {
+    write_alone(data, length, packet.seedable ? seed(packet, length) : VirtioHeader{});
+  }
+}
+
 void GroMerger::flush() {
-  while (used_ != 0) close(static_cast<uint32_t>(std::countr_zero(used_)));
+  for (uint32_t slot = 0; used_ != 0; ++slot) {
+    if (used_ >> slot & 1) close(slot);
+  }
 }
 
 }  // namespace weft::tun

@@ -39,41 +39,54 @@ class GroMerger {
 
  private:
   static constexpr uint32_t kFlows = 16;
+  static constexpr uint32_t kNoSlot = kFlows;
   // UDP_MAX_SEGMENTS of older kernels (newer ones: 128); more are EINVAL. Also bounds the iovecs.
   static constexpr uint32_t kMaxSegments = 64;
 
-  struct Packet;
-  // An open super-packet. The first packet's own header, in place, is what candidates are compared with.
+  // A packet seen as headers and payload; what a super-packet needs to know about it.
+  struct Packet {
+    uint8_t* data;
+    uint32_t length;
+    uint32_t transport;      // offset of the TCP or UDP header
+    uint32_t header_length;  // offset of the payload
+    uint32_t hash;           // of addresses, protocol and ports
+    uint8_t protocol;
+    bool seedable;   // its checksum may be replaced by a seed
+    bool mergeable;  // carries data and nothing else that the receiver must see packet by packet
+    bool pushed;     // TCP PSH: nothing may follow
+  };
+  enum class FlowOf : uint8_t { kTransport, kOther, kUnknown };
+
+  // An open super-packet. Candidates are compared with the header of the first packet, in place.
   struct Flow {
-    uint8_t* packet;
-    uint32_t header_length;
-    uint32_t transport;
-    uint32_t segment_size;   // payload of the first packet
-    uint32_t total_length;   // IP length so far
-    uint32_t next_sequence;  // TCP
-    uint32_t segments;
+    Packet first;
+    uint32_t segment_size;                    // payload of the first packet
+    uint32_t total_length;                    // IP length so far
+    uint32_t segments;                        // so far
     std::array<iovec, 1 + kMaxSegments> iov;  // iov[0]: the VirtioHeader
   };
 
-  static bool parse(uint8_t* data, uint32_t length, Packet& packet);
-  static bool same_flow(const Flow& flow, const Packet& packet);
+  static FlowOf parse(uint8_t* data, uint32_t length, Packet& packet);
+  static FlowOf parse_tcp(Packet& packet);
+  static FlowOf parse_udp(Packet& packet);
+  static bool same_flow(const Packet& a, const Packet& b);
   static bool can_append(const Flow& flow, const Packet& packet);
+  static VirtioHeader seed(const Packet& packet, uint32_t total_length);
 
   uint32_t find(const Packet& packet) const;
   void open(const Packet& packet);
-  void append(Flow& flow, const Packet& packet);
+  void append(uint32_t slot, const Packet& packet);
   void close(uint32_t slot);
-  void write_single(const Packet& packet);
-  void write_opaque(uint8_t* data, uint32_t length);
+  void write_alone(uint8_t* data, uint32_t length, VirtioHeader header);
 
   TunSink& sink_;
   const bool udp_offload_;
-  uint32_t used_ = 0;  // bit i: flows_[i] is open
-  uint32_t evict_ = 0;
+  uint32_t used_ = 0;   // bit i: flows_[i] is open
+  uint32_t evict_ = 0;  // which to close next when all are
   uint64_t packets_ = 0;
   uint64_t writes_ = 0;
   std::array<uint32_t, kFlows> hashes_{};
-  std::array<Flow, kFlows> flows_;
+  std::array<Flow, kFlows> flows_{};
 };
 
 }  // namespace weft::tun

@@ -108,8 +108,8 @@ bool SegmentPlan::prepare_segments(const VirtioHeader& header) {
   count_ = std::max(1u, (payload + segment_size_ - 1) / segment_size_);
   last_length_ = header_length_ + payload - (count_ - 1) * segment_size_;
 
-  // The checksum field holds the pseudo-header sum over the whole length. Kept rather than computed anew: behind an IPv6
-  // routing header only the kernel knows the final destination.
+  // The checksum field holds the pseudo-header sum over the whole length. Kept rather than computed anew: behind an
+  // IPv6 routing header only the kernel knows the final destination.
   transport_sum_ = subtract(checksum_add(transport, transport_header), be16(length_ - transport_));
   if (tcp) {
     tcp_seq_ = load_be32(transport + 4);

@@ -38,11 +38,11 @@ class SegmentPlan {
 
   const uint8_t* packet_ = nullptr;
   const char* reason_ = "";
-  uint32_t length_ = 0;         // IP length of the packet read
+  uint32_t length_ = 0;            // IP length of the packet read
   uint32_t ip_header_length_ = 0;  // fixed IPv6 header, or IPv4 header with options
-  uint32_t transport_ = 0;      // offset of the transport header
-  uint32_t checksum_ = 0;       // offset of the transport checksum
-  uint32_t header_length_ = 0;  // all headers, repeated in each segment
+  uint32_t transport_ = 0;         // offset of the transport header
+  uint32_t checksum_ = 0;          // offset of the transport checksum
+  uint32_t header_length_ = 0;     // all headers, repeated in each segment
   uint32_t segment_size_ = 0;
   uint32_t last_length_ = 0;
   uint32_t count_ = 0;

@@ -32,7 +32,9 @@ bool is_host6(const uint8_t* address) {
 }
 
 // Query messages may be answered, errors and redirects may not. Unknown types count as errors.
-bool is_query4(uint8_t type) { return type == 0 || type == 8 || (type >= 9 && type <= 10) || (type >= 13 && type <= 18); }
+bool is_query4(uint8_t type) {
+  return type == 0 || type == 8 || (type >= 9 && type <= 10) || (type >= 13 && type <= 18);
+}
 bool is_informational6(uint8_t type) { return type >= 128 && type != 137; }
 
 bool may_answer4(const uint8_t* packet, uint32_t length) {
