@@ -224,7 +224,7 @@ TEST_P(SimdAead, RefusesOnlyTheForged) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SimdAead, testing::ValuesIn(simd_aeads()),
-                         [](const auto& info) { return std::string(info.param->name); });
+                         [](const auto& test) { return std::string(test.param->name); });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(SimdAead);
 
 }  // namespace

@@ -49,14 +49,15 @@ export class AllowedIps<Owner extends { readonly prefixes: PrefixSet }> {
   }
 }
 
-function maskHostBits({ address, length }: Prefix): Prefix {
-  const masked = new Uint8Array(address);
-  const wholeBytes = length >> 3;
-  if (wholeBytes < masked.length) {
-    masked[wholeBytes] = (masked[wholeBytes] ?? 0) & (0xff00 >> (length & 7));
-    masked.fill(0, wholeBytes + 1);
-  }
-  return { address: masked, length };
+/** The prefix itself if no host bit is set, as in most configurations: copying 100,000 would show. */
+function maskHostBits(prefix: Prefix): Prefix {
+  const { address, length } = prefix;
+  const cutByte = length >> 3;
+  const cutMask = 0xff00 >> (length & 7);
+  const keep = (byte: number, i: number) =>
+    i < cutByte ? byte : i === cutByte ? byte & cutMask : 0;
+  if (address.every((byte, i) => keep(byte, i) === byte)) return prefix;
+  return { address: address.map(keep), length };
 }
 
 /** A number for IPv4, a string for IPv6: each distinct for distinct prefixes, and cheap to hash. */

@@ -194,7 +194,7 @@ export class Device {
     this.#reschedule(nowMs, record);
   }
 
-  /** Prefixes that another peer has move here. */
+  /** Prefixes that another peer has move here. They are kept, not copied. */
   addAllowedIps(peer: Peer, prefixes: readonly Prefix[]): void {
     const record = this.#live(peer);
     if (record === undefined) return;

@@ -1,9 +1,16 @@
 // ChaCha20-Poly1305 (RFC 8439, no AAD) for batches of packets with AVX2 and BMI2.
 //
-// The ChaCha20 blocks of a run of packets fill eight lanes of one pass after the other (chacha20_lanes.h).
-// Poly1305 runs inside the passes (chacha20_avx2.h) and walks over the packets in the same order. Sealing, it follows
-// behind: it may hash what earlier passes have encrypted. Opening in place, it must go ahead: the key stream of a pass
-// waits in a buffer for one pass more, until the hash is beyond the text that it will decrypt.
+// The ChaCha20 blocks of a run of packets fill eight lanes of one pass after the other (chacha20_lanes.h). Poly1305 runs
+// inside the passes (chacha20_avx2.h) and walks over the packets in the same order:
+//
+//      sealing     pass 0  1  2  3  4 ...       text encrypted by pass i ...
+//      hash               0  1  2  3 ...  3 4   ... is hashed beside pass i + 1; what is left, after the last pass
+//
+//      opening     pass K  0  1  2  3 ...       the one-time keys come first, and text must be hashed ...
+//      hash               0 1  2  3 ...         ... before pass i overwrites it: beside it, or earlier
+//
+// Text that the hash will not reach in time, as when a packet's key is made in the same pass as its first lanes, is not
+// overwritten by the pass: its key stream waits in a buffer for one pass more.
 //
 // Constant time: lengths, addresses and whether a tag verified decide branches; keys, texts and tags do not.
 #include "crypto/aead_avx2.h"

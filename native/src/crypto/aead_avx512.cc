@@ -61,8 +61,7 @@ WEFT_AVX512 void authenticate(AeadJob* jobs, const Block* keys) {
 template <bool kOpen>
 WEFT_AVX512 size_t authenticate_all(std::span<AeadJob> jobs, const Block* keys, size_t from, size_t to) {
   while (from < to) {
-    const bool may_wait = !kOpen && from + 1 == to && to < jobs.size();
-    if (may_wait) break;
+    if (!kOpen && from + 1 == to && to < jobs.size()) break;
     if (from + 1 < to && jobs[from].length / kPolyBlock == jobs[from + 1].length / kPolyBlock) {
       authenticate<kOpen, 2>(&jobs[from], &keys[from]);
       from += 2;

@@ -130,7 +130,7 @@ void DataPlane::link_news() {
   const bool changed = links_.update();
   if (links_.fd() != old_fd) poller_.add(links_.fd(), kLink);  // the interface moved to another namespace
   if (!changed) return;
-  state_.mtu = links_.state().mtu;
+  if (links_.state().mtu != state_.mtu) fit_super_packets();
   control_.event({.type = EventType::kLinkChanged,
                   .b = links_.state().up ? 1u : 0u,
                   .c = links_.state().mtu,
@@ -159,7 +159,7 @@ void DataPlane::fit_super_packets() {
   constexpr uint32_t kIpTcpHeader = 40;
   constexpr uint32_t kSlack = 200;
   constexpr uint32_t kDefault = 65536;
-  if (!tun_.merging() || state_.mtu <= 2 * kIpTcpHeader) return;
+  if (tun_.offload() == tun::MergeOffload::kNone || state_.mtu <= 2 * kIpTcpHeader) return;
   const uint32_t segments = std::min(net::kMaxUdpPayload / (state_.mtu + net::kDataOverhead), net::kMaxSegments);
   net::set_gso_max_size(tun_.name(), std::min(segments * (state_.mtu - kIpTcpHeader) - kSlack, kDefault));
 }

@@ -37,7 +37,7 @@ uint32_t ip_length(const uint8_t* packet, uint32_t length) {
 }  // namespace
 
 Inbound::Inbound(State& state, Outbound& outbound)
-    : state_(state), outbound_(outbound), merger_(state.tun, state.tun.udp_offload()), arena_(kArenaSize) {}
+    : state_(state), outbound_(outbound), merger_(state.tun, state.tun.offload()), arena_(kArenaSize) {}
 
 bool Inbound::run(net::UdpSocket& socket) {
   uint32_t large = 0;

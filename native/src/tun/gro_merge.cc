@@ -210,7 +210,8 @@ void GroMerger::push(uint8_t* data, uint32_t length) {
     write_alone(data, length, VirtioHeader{});
     return;
   }
-  const bool mergeable = packet.mergeable && (udp_offload_ || packet.protocol == kProtocolTcp);
+  const MergeOffload needed = packet.protocol == kProtocolTcp ? MergeOffload::kTcp : MergeOffload::kTcpAndUdp;
+  const bool mergeable = packet.mergeable && offload_ >= needed;
   const uint32_t slot = find(packet);
   if (slot != kNoSlot) {
     if (mergeable && can_append(flows_[slot], packet)) {

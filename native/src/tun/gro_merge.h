@@ -20,10 +20,16 @@ struct TunSink {
   virtual void write(const iovec* iov, int count) = 0;
 };
 
+// What the TUN device accepts as super-packets.
+enum class MergeOffload : uint8_t {
+  kNone,
+  kTcp,
+  kTcpAndUdp,  // TUN_F_USO4 and TUN_F_USO6
+};
+
 class GroMerger {
  public:
-  // `udp_offload`: the TUN device accepts USO (TUN_F_USO4 and TUN_F_USO6), so UDP merges too.
-  GroMerger(TunSink& sink, bool udp_offload) : sink_(sink), udp_offload_(udp_offload) {}
+  GroMerger(TunSink& sink, MergeOffload offload) : sink_(sink), offload_(offload) {}
   GroMerger(const GroMerger&) = delete;
   GroMerger& operator=(const GroMerger&) = delete;
 
@@ -80,7 +86,7 @@ class GroMerger {
   void write_alone(uint8_t* data, uint32_t length, VirtioHeader header);
 
   TunSink& sink_;
-  const bool udp_offload_;
+  const MergeOffload offload_;
   uint32_t used_ = 0;   // bit i: flows_[i] is open
   uint32_t evict_ = 0;  // which to close next when all are
   uint64_t packets_ = 0;

@@ -61,7 +61,8 @@ TunDevice::Error TunDevice::configure(uint32_t mtu) {
     constexpr unsigned kBase = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
     if (ioctl(fd_.get(), TUNSETOFFLOAD, kBase) < 0) return {errno, "TUNSETOFFLOAD"};
     // Linux 6.2: both or none.
-    udp_offload_ = ioctl(fd_.get(), TUNSETOFFLOAD, kBase | TUN_F_USO4 | TUN_F_USO6) == 0;
+    const bool udp = ioctl(fd_.get(), TUNSETOFFLOAD, kBase | TUN_F_USO4 | TUN_F_USO6) == 0;
+    offload_ = udp ? MergeOffload::kTcpAndUdp : MergeOffload::kTcp;
   }
   if (mtu == 0) return {};
   UniqueFd control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));

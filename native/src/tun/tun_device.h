@@ -27,8 +27,7 @@ class TunDevice : public TunSink {
 
   const std::string& name() const { return name_; }
   int fd() const { return fd_.get(); }
-  bool udp_offload() const { return udp_offload_; }
-  bool merging() const { return vnet_header_; }
+  MergeOffload offload() const { return offload_; }
 
   // Whether the interface still exists, in whatever namespace it was moved to.
   bool exists() const;
@@ -46,7 +45,7 @@ class TunDevice : public TunSink {
   UniqueFd fd_;
   std::string name_;
   bool vnet_header_ = true;
-  bool udp_offload_ = false;
+  MergeOffload offload_ = MergeOffload::kNone;
   uint64_t failed_writes_ = 0;
 };
 
