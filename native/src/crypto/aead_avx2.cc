@@ -1,7 +1,7 @@
 // ChaCha20-Poly1305 (RFC 8439, no AAD) for batches of packets with AVX2 and BMI2.
 //
-// The ChaCha20 blocks of a run of packets fill eight lanes of one pass after the other (chacha20_lanes.h). Poly1305 runs
-// inside the passes (chacha20_avx2.h) and walks over the packets in the same order:
+// The ChaCha20 blocks of a run of packets fill eight lanes of one pass after the other (chacha20_lanes.h).
+// Poly1305 runs inside the passes (chacha20_avx2.h) and walks over the packets in the same order:
 //
 //      sealing     pass 0  1  2  3  4 ...       text encrypted by pass i ...
 //      hash               0  1  2  3 ...  3 4   ... is hashed beside pass i + 1; what is left, after the last pass
@@ -25,10 +25,6 @@ namespace weft::crypto {
 namespace avx2 {
 namespace {
 
-RunPosition earlier(RunPosition a, RunPosition b) {
-  return a.packet < b.packet || (a.packet == b.packet && a.bytes < b.bytes) ? a : b;
-}
-
 // Poly1305 over the packets of a run, one after the other. Between passes it is told how far it may go.
 template <bool kOpen>
 class Hasher {
@@ -41,12 +37,12 @@ class Hasher {
     refill();
   }
   WEFT_AVX2 bool idle() const { return chunks_ == 0 && !may_finish(); }
-  // How far it will surely come in the next pass; what lies before may be decrypted in it.
+  // How far it surely comes in the next pass, so that this may decrypt what lies before in place: in each of the ten
+  // double rounds it hashes three blocks at least, or else the rest of the packet.
   WEFT_AVX2 RunPosition within_reach() const {
     const uint32_t at = started_ ? (uint32_t)(at_ - jobs_[packet_].data) : 0;
-    return {packet_, packet_ < limit_.packet ? at + kLanes * kChaChaBlock : 0};
+    return {packet_, packet_ < limit_.packet ? at + 10 * 3 * kPolyBlock : 0};
   }
-  WEFT_AVX2 void must_reach(RunPosition goal) { goal_ = goal; }
 
   // Whether three blocks a double round will do, which keep up with the passes and come free; four gain on them.
   // Opening, the hash should be ahead of the passes, which have come to `lanes`; sealing, it should not lag far behind.
@@ -75,13 +71,7 @@ class Hasher {
     refill();
   }
 
-  WEFT_AVX2 bool behind() const {
-    if (!kOpen || packet_ > goal_.packet) return false;
-    return packet_ < goal_.packet || (started_ && at_ < jobs_[packet_].data + goal_.bytes && chunks_ > 0);
-  }
-  __attribute__((noinline, target("avx2,bmi2"))) void catch_up() { reach(goal_); }
-
-  // Goes on without ChaCha20 beside it until it is beyond `goal`.
+  // Goes on, without ChaCha20 beside it, until it is beyond `goal`: nothing to do if it kept up.
   WEFT_AVX2 void reach(RunPosition goal) {
     while (packet_ < goal.packet) detour();
     if (packet_ > goal.packet || !started_) return;
@@ -122,7 +112,7 @@ class Hasher {
   uint32_t chunks_ = 0;          // how many of the packet may be hashed now
   bool started_ = false;         // at_ and poly_ are those of packet_
   size_t packet_ = 0;
-  RunPosition limit_, goal_;
+  RunPosition limit_;
   AeadJob* jobs_;
   const Block* keys_;
 };
@@ -169,7 +159,6 @@ __attribute__((target("avx2,bmi2"))) void run(std::span<AeadJob> jobs) {
     hasher.allow(kOpen ? RunPosition{filler.keys(), 0} : before);
     const RunPosition in_place = kOpen ? hasher.within_reach() : end;
     const int n = filler.fill(lanes, in_place, buffers[turn], pending[turn], count[turn]);
-    hasher.must_reach(earlier(in_place, filler.position()));
     const int width = !hasher.idle() || n > 6 ? 8 : n > 4 ? 6 : 4;
     filler.idle(lanes, n, width, buffers[turn]);
     most[turn] = std::max(most[turn], width);

@@ -118,8 +118,7 @@ WEFT_AVX2 void store_half(const Lanes<kLanes>& lanes, const __m256i* half, int o
 }
 
 // The ten double rounds of eight lanes. `shared` is the Poly1305 work to do meanwhile, up to kBlocks blocks a double
-// round: take(n) says whether n blocks are at hand, next() hashes one, detour() does what else has to be done. If it is
-// behind() what must be hashed before the lanes are written, it must catch_up().
+// round: take(n) says whether n blocks are at hand, next() hashes one, detour() does what else has to be done.
 template <int kBlocks, class Hash>
 __attribute__((noinline, target("avx2,bmi2"))) void pass(const uint8_t* key, const Lanes<kLanes>& lanes, Hash& shared) {
   const Rotations r = rotations();
@@ -151,7 +150,6 @@ __attribute__((noinline, target("avx2,bmi2"))) void pass(const uint8_t* key, con
     }
   }
   shared = hash;
-  if (shared.behind()) shared.catch_up();
 
   WEFT_UNROLL
   for (int i = 0; i < 12; i++) x[i] = _mm256_add_epi32(x[i], key_word(key, i));
