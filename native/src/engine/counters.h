@@ -14,6 +14,7 @@ enum class Drop : uint8_t {
   kTunMalformed,
   kNoPeer,
   kNoEndpoint,
+  kCongestion,
   kStagedOverflow,
   kStagedExpired,
   kSendFailed,
@@ -33,7 +34,7 @@ enum class Drop : uint8_t {
 };
 
 inline constexpr std::array<const char*, static_cast<size_t>(Drop::kCount)> kDropNames = {
-    "tun_malformed",      "no_peer",        "no_endpoint",      "staged_overflow",
+    "tun_malformed",      "no_peer",        "no_endpoint",      "congestion", "staged_overflow",
     "staged_expired",     "send_failed",    "malformed",        "unknown_index",
     "key_expired",        "bad_tag",        "replayed",         "inner_malformed",
     "source_not_allowed", "ecn_congestion", "bad_mac1",         "handshake_rate_limited",
@@ -43,6 +44,7 @@ inline constexpr std::array<const char*, static_cast<size_t>(Drop::kCount)> kDro
 enum class Stat : uint8_t {
   kTunReads,
   kTunReadBytes,
+  kCongestionMarks,
   kSentPackets,
   kSendCalls,
   kSegmentationFallbacks,
@@ -55,7 +57,7 @@ enum class Stat : uint8_t {
 };
 
 inline constexpr std::array<const char*, static_cast<size_t>(Stat::kCount)> kStatNames = {
-    "tun_reads",     "tun_read_bytes",   "sent_packets", "send_calls",        "segmentation_fallbacks",
+    "tun_reads",     "tun_read_bytes",   "congestion_marks", "sent_packets", "send_calls",        "segmentation_fallbacks",
     "receive_calls", "received_packets", "tun_writes",   "tun_write_packets", "waits",
 };
 

@@ -12,12 +12,11 @@
 namespace weft::engine {
 namespace {
 
-constexpr io::Ready kTun = 1;
-constexpr io::Ready kUdp4 = 2;
-constexpr io::Ready kUdp6 = 4;
-constexpr io::Ready kLink = 8;
-constexpr io::Ready kRoute = 16;
-constexpr io::Ready kPackets = kTun | kUdp4 | kUdp6;
+constexpr io::Ready kUdp4 = 1;
+constexpr io::Ready kUdp6 = 2;
+constexpr io::Ready kLink = 4;
+constexpr io::Ready kRoute = 8;
+constexpr uint32_t kTunShift = 8;  // a bit for each queue of the TUN
 
 constexpr uint8_t kHandshakeTrafficClass = 0x88;  // AF41, as the kernel module
 // Route changes come in bursts; one look after the burst is enough.
@@ -51,7 +50,7 @@ tun::TunDevice::Error DataPlane::open(const Options& options) {
   fit_super_packets();
   outbound_ = std::make_unique<Outbound>(state_);
   inbound_ = std::make_unique<Inbound>(state_, *outbound_);
-  poller_.add(tun_.fd(), kTun);
+  for (uint32_t i = 0; i < tun_.queue_count(); ++i) poller_.add(tun_.fd(i), io::Ready{1} << (kTunShift + i));
   poller_.add(links_.fd(), kLink);
   poller_.add(routes_.fd(), kRoute);
   return {};
@@ -84,14 +83,12 @@ void DataPlane::run() {
     apply_commands();
     const bool busy = round();
     if (recheck_at_ns_ != 0 && state_.now >= recheck_at_ns_) recheck_sources();
-    // Whoever had packets is read again without asking; the kernel is asked about the others.
-    if (busy && (ready_ & kPackets) == kPackets) continue;
     if (busy) {
-      ready_ |= poller_.poll();
+      news(poller_.poll());
     } else {
       counters_->count(Stat::kWaits);
       constexpr int kForEver = -1;
-      ready_ |= poller_.wait(recheck_at_ns_ == 0 ? kForEver : static_cast<int>(kRecheckDelayNs / kNanosPerMilli));
+      news(poller_.wait(recheck_at_ns_ == 0 ? kForEver : static_cast<int>(kRecheckDelayNs / kNanosPerMilli)));
     }
   }
   outbound_->flush();
@@ -108,20 +105,24 @@ bool DataPlane::round() {
   } else {
     ready_ &= ~(kUdp4 | kUdp6);
   }
-  if ((ready_ & kTun) != 0 && !outbound_->run()) {
-    ready_ &= ~kTun;
-    if (outbound_->tun_failed()) {
-      // Not readable while the interface goes away: rtnetlink tells what became of it.
-      if (!tun_.exists()) link_news();
-    }
+  TunQueues& queues = outbound_->queues();
+  if (queues.ready()) {
+    outbound_->run();
+    // Not readable while the interface goes away: rtnetlink tells what became of it.
+    if (queues.failed() && !tun_.exists()) link_news();
   }
-  return (ready_ & kPackets) != 0;
+  return (ready_ & (kUdp4 | kUdp6)) != 0 || queues.ready();
+}
+
+void DataPlane::news(io::Ready ready) {
+  ready_ |= ready & ((1u << kTunShift) - 1);
+  outbound_->queues().set_ready(ready >> kTunShift);
 }
 
 void DataPlane::link_news() {
   ready_ &= ~kLink;
   if (!tun_.exists()) {
-    poller_.remove(tun_.fd());
+    for (uint32_t i = 0; i < tun_.queue_count(); ++i) poller_.remove(tun_.fd(i));
     poller_.remove(links_.fd());
     control_.event({.type = EventType::kLinkGone, .endpoint = {}});
     return;

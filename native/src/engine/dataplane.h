@@ -86,6 +86,7 @@ class DataPlane {
 
   void run();
   bool round();
+  void news(io::Ready ready);
   void watch_sockets();
   void replace_sockets(std::unique_ptr<net::UdpSockets> sockets);
   void clear_sources();

@@ -51,6 +51,7 @@ bool Inbound::run(net::UdpSocket& socket) {
     }
     state_.counters.count(Stat::kReceiveCalls);
     arena_used_ += (received.length + kAlignment - 1) & ~(kAlignment - 1);
+    if (codel_.should_signal(state_.now, received.waited_ns, true)) congested_ = true;
     split(bytes, received);
     if (received.length >= kLargeReceive) {
       flush();
@@ -176,6 +177,14 @@ void Inbound::deliver_inner(peer::Peer& peer, uint8_t* packet, uint32_t length, 
   if (outer_ecn != 0 && !net::decapsulate_ecn(packet, outer_ecn)) {
     state_.counters.drop(Drop::kEcnCongestion);
     return;
+  }
+  if (std::exchange(congested_, false)) {
+    // We are the bottleneck: say so to the inner transport (RFC 8289), by a mark if it knows marks.
+    if (!net::decapsulate_ecn(packet, net::kCe)) {
+      state_.counters.drop(Drop::kCongestion);
+      return;
+    }
+    state_.counters.count(Stat::kCongestionMarks);
   }
   merger_.push(packet, inner_length);
 }

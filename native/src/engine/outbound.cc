@@ -12,7 +12,7 @@ namespace {
 
 // A round: enough to fill a send, few enough that the other direction need not wait long.
 constexpr uint32_t kRoundPackets = 64;
-constexpr uint32_t kRoundBytes = 256 * 1024;
+constexpr uint32_t kRoundBytes = 64 * 1024;
 constexpr uint32_t kPadding = 16;
 constexpr size_t kReadBuffer = sizeof(tun::VirtioHeader) + 65535 + 1;
 
@@ -20,38 +20,53 @@ bool is_ipv4(const uint8_t* packet) { return packet[0] >> 4 == 4; }
 
 }  // namespace
 
-Outbound::Outbound(State& state) : state_(state), batch_(state), buffer_(kReadBuffer) {}
+Outbound::Outbound(State& state) : state_(state), queues_(state.tun), batch_(state), buffer_(kReadBuffer) {}
 
-bool Outbound::run() {
-  uint32_t bytes = 0;
-  for (uint32_t i = 0; i < kRoundPackets && bytes < kRoundBytes; ++i) {
-    uint32_t length = 0;
-    const tun::ReadStatus status = state_.tun.read(buffer_, length);
-    if (status != tun::ReadStatus::kPacket) {
-      tun_failed_ = status == tun::ReadStatus::kFailed;
-      batch_.flush();
-      return false;
-    }
-    bytes += length;
-    state_.counters.count(Stat::kTunReads);
-    state_.counters.count(Stat::kTunReadBytes, length);
-    handle(buffer_.data(), length);
+void Outbound::run() {
+  run_sparse();
+  TunQueues::Packet read;
+  for (uint32_t bytes = 0; bytes < kRoundBytes && queues_.read_bulk(state_.now, buffer_, read); bytes += read.length) {
+    handle(buffer_.data(), read);
     if (batch_.worth_flushing()) batch_.flush();
   }
   batch_.flush();
-  return true;
 }
 
-void Outbound::handle(const uint8_t* bytes, uint32_t length) {
-  const uint8_t* packet = bytes + sizeof(tun::VirtioHeader);
-  const uint32_t packet_length = length - static_cast<uint32_t>(sizeof(tun::VirtioHeader));
-  if (!plan_.prepare(load<tun::VirtioHeader>(bytes), packet, packet_length)) {
+// Sparse packets leave in sends of their own: behind bulk segments the receiver would take them for bulk.
+void Outbound::run_sparse() {
+  TunQueues::Packet read;
+  for (uint32_t i = 0; i < kRoundPackets && queues_.read_sparse(buffer_, read); ++i) {
+    handle(buffer_.data(), read);
+    if (batch_.worth_flushing()) batch_.flush();
+  }
+  batch_.flush();
+}
+
+void Outbound::handle(uint8_t* bytes, const TunQueues::Packet& read) {
+  state_.counters.count(Stat::kTunReads);
+  state_.counters.count(Stat::kTunReadBytes, read.length);
+  uint8_t* packet = bytes + sizeof(tun::VirtioHeader);
+  const uint32_t length = read.length - static_cast<uint32_t>(sizeof(tun::VirtioHeader));
+  skip_ = 0;
+  if (read.congested) signal_congestion(packet);
+  if (!plan_.prepare(load<tun::VirtioHeader>(bytes), packet, length)) {
     state_.counters.drop(Drop::kTunMalformed);
     return;
   }
-  peer::Peer* peer = route(packet, packet_length);
+  peer::Peer* peer = route(packet, length);
   if (peer == nullptr) return;
-  if (!peer->staged.empty() || !send(*peer, packet)) stage(*peer, bytes, length, plan_.count());
+  if (!peer->staged.empty() || !send(*peer, packet)) stage(*peer, bytes, read.length, plan_.count());
+}
+
+// Explicitly where the transport understands it, else by the loss of one segment, not of all that the read holds.
+void Outbound::signal_congestion(uint8_t* packet) {
+  const bool ip = packet[0] >> 4 == 4 || packet[0] >> 4 == 6;
+  if (ip && net::decapsulate_ecn(packet, net::kCe)) {
+    state_.counters.count(Stat::kCongestionMarks);
+    return;
+  }
+  skip_ = 1;
+  state_.counters.drop(Drop::kCongestion);
 }
 
 peer::Peer* Outbound::route(const uint8_t* packet, uint32_t length) {
@@ -79,7 +94,7 @@ bool Outbound::send(peer::Peer& peer, const uint8_t* packet) {
   const uint64_t first = keypair.send_counter;
   keypair.send_counter += count;
   const uint8_t ecn = net::inner_ecn(packet);
-  for (uint32_t i = 0; i < count; ++i) {
+  for (uint32_t i = skip_; i < count; ++i) {
     const uint32_t length = plan_.length(i);
     const uint32_t total = padded(length);
     uint8_t* text = batch_.add(keypair, first + i, total, ecn);
@@ -124,6 +139,7 @@ void Outbound::send_staged(peer::Peer& peer, bool keepalive) {
       if (!send_empty(peer)) break;
     } else {
       const uint8_t* packet = item.bytes.data() + sizeof(tun::VirtioHeader);
+      skip_ = 0;
       plan_.prepare(load<tun::VirtioHeader>(item.bytes.data()), packet,
                     static_cast<uint32_t>(item.bytes.size() - sizeof(tun::VirtioHeader)));
       if (!send(peer, packet)) break;

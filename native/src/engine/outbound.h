@@ -1,6 +1,7 @@
 // The way of a packet out:
 //
-//   TUN read (super-packet)
+//   TunQueues             the sparse queue first, then the bulk in turn: one TUN read (super-packet)
+//     -> CoDel            too long in its queue: marked CE, or one segment dropped
 //     -> SegmentPlan      check the headers, count the segments
 //     -> AllowedIps       which peer?          none: ICMP host unreachable
 //     -> endpoint?                             none: ICMP host unreachable
@@ -14,6 +15,7 @@
 
 #include "engine/send_batch.h"
 #include "engine/state.h"
+#include "engine/tun_queues.h"
 #include "tun/gso_split.h"
 
 namespace weft::engine {
@@ -22,10 +24,10 @@ class Outbound {
  public:
   explicit Outbound(State& state);
 
-  // Reads from the TUN until it is empty or the round's budget is spent. False: the TUN is empty.
-  bool run();
-  // Whether the last run() ended because the TUN failed.
-  bool tun_failed() const { return tun_failed_; }
+  TunQueues& queues() { return queues_; }
+
+  // Everything sparse, then bulk until the round's budget is spent.
+  void run();
 
   // Sends what waits for a key; with nothing waiting an empty packet, if `keepalive`.
   void send_staged(peer::Peer& peer, bool keepalive);
@@ -33,7 +35,9 @@ class Outbound {
   void flush() { batch_.flush(); }
 
  private:
-  void handle(const uint8_t* bytes, uint32_t length);
+  void run_sparse();
+  void handle(uint8_t* bytes, const TunQueues::Packet& read);
+  void signal_congestion(uint8_t* packet);
   peer::Peer* route(const uint8_t* packet, uint32_t length);
   bool send(peer::Peer& peer, const uint8_t* packet);
   bool send_empty(peer::Peer& peer);
@@ -44,10 +48,11 @@ class Outbound {
   uint32_t padded(uint32_t length) const;
 
   State& state_;
+  TunQueues queues_;
   SendBatch batch_;
   tun::SegmentPlan plan_;
   std::vector<uint8_t> buffer_;
-  bool tun_failed_ = false;
+  uint32_t skip_ = 0;  // segments of plan_ that are not sent
   uint64_t unreachable_tokens_ns_ = 0;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -30,6 +31,14 @@ void set_buffers(int fd) {
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &kSendTimeout, sizeof kSendTimeout);
 }
 
+uint64_t since(const timespec& arrival) {
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  const int64_t ns = (now.tv_sec - arrival.tv_sec) * 1'000'000'000 + (now.tv_nsec - arrival.tv_nsec);
+  constexpr int64_t kImplausible = 10'000'000'000;  // the wall clock was set meanwhile
+  return ns > 0 && ns < kImplausible ? static_cast<uint64_t>(ns) : 0;
+}
+
 // What the kernel appended to one received datagram. Only bytes below msg_controllen are looked at.
 void parse_control(msghdr& m, Received& out) {
   for (cmsghdr* c = CMSG_FIRSTHDR(&m); c != nullptr; c = CMSG_NXTHDR(&m, c)) {
@@ -38,6 +47,10 @@ void parse_control(msghdr& m, Received& out) {
       int segment;
       std::memcpy(&segment, data, sizeof segment);
       if (segment > 0) out.segment = static_cast<uint32_t>(segment);
+    } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+      timespec arrival;
+      std::memcpy(&arrival, data, sizeof arrival);
+      out.waited_ns = since(arrival);
     } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
       in_pktinfo info;
       std::memcpy(&info, data, sizeof info);
@@ -117,6 +130,7 @@ int UdpSocket::open(int family, uint16_t port, uint32_t firewall_mark) {
     set_option(fd.get(), IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
   }
   set_buffers(fd.get());
+  set_option(fd.get(), SOL_SOCKET, SO_TIMESTAMPNS, 1);
   set_option(fd.get(), SOL_UDP, UDP_GRO, 1);
   if (bind(fd.get(), &local.any, local.size()) < 0) return errno;
 

@@ -22,6 +22,7 @@ struct Received {
   uint32_t length;
   uint32_t segment;
   uint8_t ecn;
+  uint64_t waited_ns;  // in the socket's queue
   Path path;
 };
 

@@ -33,38 +33,62 @@ void complete_checksum(const VirtioHeader& header, uint8_t* packet, size_t lengt
 }  // namespace
 
 TunDevice::Error TunDevice::create(const std::string& name, uint32_t mtu) {
-  fd_.reset(open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
-  if (!fd_) return {errno, "open /dev/net/tun"};
+  if (!open_steered(name)) {
+    queues_.clear();
+    steering_.reset();
+    if (const Error error = open_queue(name, 0); error.code != 0) return error;
+  }
+  return set_mtu(mtu);
+}
+
+// One queue for the sparse, several for the bulk. False: the kernel, or our rights, do not allow it.
+bool TunDevice::open_steered(const std::string& name) {
+  if (open_queue(name, IFF_MULTI_QUEUE).code != 0) return false;
+  steering_ = std::make_unique<Steering>();
+  if (!steering_->attach(fd())) return false;
+  while (queue_count() < Steering::kQueues) {
+    if (open_queue(name_, IFF_MULTI_QUEUE).code != 0) return false;
+  }
+  return true;
+}
+
+// The first queue creates the interface, the others join it.
+TunDevice::Error TunDevice::open_queue(const std::string& name, int extra_flags) {
+  UniqueFd fd(open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return {errno, "open /dev/net/tun"};
   ifreq request{};
   if (name.size() >= sizeof request.ifr_name) return {ENAMETOOLONG, "TUNSETIFF"};
   std::memcpy(request.ifr_name, name.data(), name.size());
-  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
-  if (ioctl(fd_.get(), TUNSETIFF, &request) < 0) return {errno, "TUNSETIFF"};
+  request.ifr_flags = static_cast<int16_t>(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | extra_flags);
+  if (ioctl(fd.get(), TUNSETIFF, &request) < 0) return {errno, "TUNSETIFF"};
   name_ = request.ifr_name;
-  return configure(mtu);
+  if (const Error error = configure_queue(fd.get()); error.code != 0) return error;
+  queues_.push_back(std::move(fd));
+  return {};
 }
 
 TunDevice::Error TunDevice::adopt(int fd) {
-  fd_.reset(fd);
+  queues_.emplace_back(fd);
   ifreq request{};
   if (ioctl(fd, TUNGETIFF, &request) < 0) return {errno, "TUNGETIFF"};
   name_ = request.ifr_name;
   vnet_header_ = (request.ifr_flags & IFF_VNET_HDR) != 0;
   if ((request.ifr_flags & IFF_NO_PI) == 0) return {EINVAL, "TUNGETIFF (IFF_NO_PI is not set)"};
   if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) return {errno, "F_SETFL"};
-  return configure(0);
+  return configure_queue(fd);
 }
 
-// `mtu` 0 leaves the interface's own.
-TunDevice::Error TunDevice::configure(uint32_t mtu) {
-  if (vnet_header_) {
-    constexpr unsigned kBase = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
-    if (ioctl(fd_.get(), TUNSETOFFLOAD, kBase) < 0) return {errno, "TUNSETOFFLOAD"};
-    // Linux 6.2: both or none.
-    const bool udp = ioctl(fd_.get(), TUNSETOFFLOAD, kBase | TUN_F_USO4 | TUN_F_USO6) == 0;
-    offload_ = udp ? MergeOffload::kTcpAndUdp : MergeOffload::kTcp;
-  }
-  if (mtu == 0) return {};
+TunDevice::Error TunDevice::configure_queue(int fd) {
+  if (!vnet_header_) return {};
+  constexpr unsigned kBase = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+  if (ioctl(fd, TUNSETOFFLOAD, kBase) < 0) return {errno, "TUNSETOFFLOAD"};
+  // Linux 6.2: both or none.
+  const bool udp = ioctl(fd, TUNSETOFFLOAD, kBase | TUN_F_USO4 | TUN_F_USO6) == 0;
+  offload_ = udp ? MergeOffload::kTcpAndUdp : MergeOffload::kTcp;
+  return {};
+}
+
+TunDevice::Error TunDevice::set_mtu(uint32_t mtu) {
   UniqueFd control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!control) return {errno, "socket"};
   ifreq request{};
@@ -76,10 +100,10 @@ TunDevice::Error TunDevice::configure(uint32_t mtu) {
 
 bool TunDevice::exists() const {
   ifreq request{};
-  return ioctl(fd_.get(), TUNGETIFF, &request) == 0;
+  return ioctl(fd(), TUNGETIFF, &request) == 0;
 }
 
-ReadStatus TunDevice::read(std::span<uint8_t> buffer, uint32_t& length) {
+ReadStatus TunDevice::read(uint32_t queue, std::span<uint8_t> buffer, uint32_t& length) {
   uint8_t* start = buffer.data();
   size_t room = buffer.size();
   if (!vnet_header_) {
@@ -88,7 +112,7 @@ ReadStatus TunDevice::read(std::span<uint8_t> buffer, uint32_t& length) {
     room -= sizeof(VirtioHeader);
   }
   ssize_t n;
-  do n = ::read(fd_.get(), start, room);
+  do n = ::read(fd(queue), start, room);
   while (n < 0 && errno == EINTR);
   if (n < 0) return errno == EAGAIN ? ReadStatus::kEmpty : ReadStatus::kFailed;
   length = static_cast<uint32_t>(n) + (vnet_header_ ? 0 : sizeof(VirtioHeader));
@@ -102,7 +126,7 @@ void TunDevice::write(const iovec* iov, int count) {
     --count;
   }
   ssize_t n;
-  do n = writev(fd_.get(), iov, count);
+  do n = writev(fd(), iov, count);
   while (n < 0 && errno == EINTR);
   if (n < 0) ++failed_writes_;
 }

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "tun/gro_merge.h"
+#include "tun/steering.h"
 #include "util/unique_fd.h"
 
 namespace weft::tun {
@@ -20,29 +23,36 @@ class TunDevice : public TunSink {
     const char* step = "";  // the call that failed
   };
 
-  // Creates the interface, with offloads as far as the kernel has them, and sets its MTU.
+  // Creates the interface, with offloads and steered queues as far as the kernel has them, and sets its MTU.
   Error create(const std::string& name, uint32_t mtu);
   // Takes over a descriptor that somebody else configured (WG_TUN_FD). It may lack IFF_VNET_HDR.
   Error adopt(int fd);
 
   const std::string& name() const { return name_; }
-  int fd() const { return fd_.get(); }
+  // Descriptors to wait on, one a queue. Without steering() there is one queue, which holds everything in order.
+  uint32_t queue_count() const { return static_cast<uint32_t>(queues_.size()); }
+  int fd(uint32_t queue = 0) const { return queues_[queue].get(); }
+  const Steering* steering() const { return steering_.get(); }
   MergeOffload offload() const { return offload_; }
 
   // Whether the interface still exists, in whatever namespace it was moved to.
   bool exists() const;
 
-  // Reads one packet: VirtioHeader, then IP. Never blocks.
-  ReadStatus read(std::span<uint8_t> buffer, uint32_t& length);
+  // Reads one packet of a queue: VirtioHeader, then IP. Never blocks.
+  ReadStatus read(uint32_t queue, std::span<uint8_t> buffer, uint32_t& length);
 
   // TunSink. Without IFF_VNET_HDR takes single packets only and completes their checksums.
   void write(const iovec* iov, int count) override;
   uint64_t failed_writes() const { return failed_writes_; }
 
  private:
-  Error configure(uint32_t mtu);
+  Error open_queue(const std::string& name, int extra_flags);
+  bool open_steered(const std::string& name);
+  Error configure_queue(int fd);
+  Error set_mtu(uint32_t mtu);
 
-  UniqueFd fd_;
+  std::vector<UniqueFd> queues_;
+  std::unique_ptr<Steering> steering_;
   std::string name_;
   bool vnet_header_ = true;
   MergeOffload offload_ = MergeOffload::kNone;

@@ -1,0 +1,83 @@
+#include "engine/tun_queues.h"
+
+#include <bit>
+
+namespace weft::engine {
+
+bool TunQueues::read(uint32_t queue, std::span<uint8_t> buffer, uint32_t& length) {
+  if ((ready_ >> queue & 1) == 0) return false;
+  const tun::ReadStatus status = tun_.read(queue, buffer, length);
+  if (status == tun::ReadStatus::kPacket) return true;
+  failed_ |= status == tun::ReadStatus::kFailed;
+  ready_ &= ~(1u << queue);
+  return false;
+}
+
+// Queues that have become active wait their turn among the new.
+void TunQueues::line_up() {
+  for (uint32_t open = ready_ & ~(1u << kSparse); open != 0; open &= open - 1) {
+    const auto number = static_cast<uint32_t>(std::countr_zero(open));
+    Queue& queue = queues_[number];
+    if (queue.turn != Turn::kNone) continue;
+    queue.turn = Turn::kNew;
+    queue.deficit = kQuantum;
+    new_.push(number);
+  }
+}
+
+bool TunQueues::read_bulk(uint64_t now, std::span<uint8_t> buffer, Packet& packet) {
+  line_up();
+  while (!new_.empty() || !old_.empty()) {
+    const bool from_new = !new_.empty();
+    Line& line = from_new ? new_ : old_;
+    const uint32_t number = line.front();
+    Queue& queue = queues_[number];
+    if (queue.deficit <= 0) {
+      queue.deficit += kQuantum;
+      line.pop();
+      queue.turn = Turn::kOld;
+      old_.push(number);
+      continue;
+    }
+    if (!read(number, buffer, packet.length)) {
+      line.pop();
+      queue_empty(number, from_new);
+      continue;
+    }
+    queue.deficit -= static_cast<int32_t>(packet.length);
+    packet.congested = judge(number, now);
+    return true;
+  }
+  return false;
+}
+
+void TunQueues::queue_empty(uint32_t number, bool was_new) {
+  Queue& queue = queues_[number];
+  // Packets that the kernel counted but had no room for would be missed for ever: level the count when it is sure that
+  // nothing is on its way in.
+  constexpr uint64_t kSettledNs = kNanosPerMilli;
+  const uint64_t entered = tun_.steering()->entered(number);
+  if (entered != queue.left && now_ns() > tun_.steering()->entry_time(number, entered - 1) + kSettledNs) {
+    queue.left = entered;
+  }
+  // A queue that was new gets one more turn among the old, so that it cannot come back as new at once (RFC 8290 4.2).
+  if (was_new && !old_.empty()) {
+    queue.turn = Turn::kOld;
+    old_.push(number);
+  } else {
+    queue.turn = Turn::kNone;
+  }
+}
+
+// Whether the packet just read should carry CoDel's signal.
+bool TunQueues::judge(uint32_t number, uint64_t now) {
+  Queue& queue = queues_[number];
+  const tun::Steering& steering = *tun_.steering();
+  const uint64_t entered = steering.entered(number);
+  if (queue.left >= entered) return false;
+  const uint64_t entry = steering.entry_time(number, queue.left++);
+  const bool standing = entered > queue.left;
+  return queue.codel.should_signal(now, now > entry ? now - entry : 0, standing);
+}
+
+}  // namespace weft::engine

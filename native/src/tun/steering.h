@@ -1,0 +1,62 @@
+// Sorts packets into the TUN's queues before they wait: a BPF program that the kernel asks for each packet
+// (TUNSETSTEERINGEBPF). Queue 0 takes what is sparse (small packets of flows that send little), so that a ping or a
+// handshake never waits behind a bulk transfer; the others take the rest by flow. Within a flow order is kept: once a
+// flow has had a packet in a bulk queue, all its packets follow it there until it has been quiet for a while.
+//
+// The program also notes when each packet entered, in memory that user space reads without a call: the age of a
+// queue's head, which CoDel (engine/codel.h) needs.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "util/unique_fd.h"
+
+namespace weft::tun {
+
+class Steering {
+ public:
+  static constexpr uint32_t kSparseQueue = 0;
+  static constexpr uint32_t kBulkQueues = 8;
+  static constexpr uint32_t kQueues = 1 + kBulkQueues;
+
+  Steering() = default;
+  ~Steering();
+  Steering(const Steering&) = delete;
+  Steering& operator=(const Steering&) = delete;
+
+  // False if the kernel, or our rights, do not allow it.
+  bool attach(int tun_fd);
+
+  // How many packets ever entered a queue, and when the n-th of them did (CLOCK_BOOTTIME; the last kTimes are known).
+  uint64_t entered(uint32_t queue) const { return __atomic_load_n(&shared_->queues[queue].entered, __ATOMIC_ACQUIRE); }
+  uint64_t entry_time(uint32_t queue, uint64_t n) const {
+    return __atomic_load_n(&shared_->queues[queue].times[n % kTimes], __ATOMIC_RELAXED);
+  }
+
+ private:
+  static constexpr uint32_t kTimes = 1024;
+  static constexpr uint32_t kFlows = 4096;
+
+  struct QueueLog {
+    uint64_t entered;
+    std::array<uint64_t, kTimes> times;
+    std::array<uint64_t, kTimes - 1> unused;  // a power of two in all, so that the program can shift
+  };
+  // What is known of the flows with one hash.
+  struct Flow {
+    uint64_t bulk_until_ns;
+    uint64_t window;   // which one `packets` counts
+    uint64_t packets;  // small ones in this window
+    uint64_t unused;
+  };
+  struct Shared {
+    std::array<QueueLog, kQueues> queues;
+    std::array<Flow, kFlows> flows;
+  };
+  friend class SteeringProgram;
+
+  Shared* shared_ = nullptr;  // the program's map
+};
+
+}  // namespace weft::tun
