@@ -187,8 +187,8 @@ TEST(Aead, DefaultIsTheFirstAndLibsodiumTheLast) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, AeadBackEnd, testing::ValuesIn(available_aeads().begin(), available_aeads().end()),
-                         [](const auto& info) {
-                           std::string name(info.param->name);
+                         [](const auto& suite) {
+                           std::string name(suite.param->name);
                            std::erase_if(name, [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); });
                            return name;
                          });

@@ -215,6 +215,10 @@ TEST_F(GroMerge, AtMostTheLongestIpPacket) {
   push_run(exact, 6);
   EXPECT_EQ(sizes(), (Sizes{5, 1}));
   EXPECT_EQ(written_[0].packet.size(), 65535u);
+  written_.clear();
+  PacketSpec over = {.v6 = true, .payload = payload(13096)};  // 5 * 13,096 + 60 = 65,540
+  push_run(over, 5);
+  EXPECT_EQ(sizes(), (Sizes{4, 1}));
 }
 
 // Each difference must keep the second packet out of the first one's super-packet.

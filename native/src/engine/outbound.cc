@@ -10,7 +10,7 @@
 namespace weft::engine {
 namespace {
 
-// A round: enough to fill a send, few enough that the other direction need not wait long.
+// A round: enough to fill a send, little enough that the other direction and sparse packets need not wait long.
 constexpr uint32_t kRoundPackets = 64;
 constexpr uint32_t kRoundBytes = 64 * 1024;
 constexpr uint32_t kPadding = 16;
@@ -23,7 +23,8 @@ bool is_ipv4(const uint8_t* packet) { return packet[0] >> 4 == 4; }
 Outbound::Outbound(State& state) : state_(state), queues_(state.tun), batch_(state), buffer_(kReadBuffer) {}
 
 void Outbound::run() {
-  run_sparse();
+  // While sparse packets are left no bulk may pass them: they may be of the same flow.
+  if (run_sparse()) return;
   TunQueues::Packet read;
   for (uint32_t bytes = 0; bytes < kRoundBytes && queues_.read_bulk(state_.now, buffer_, read); bytes += read.length) {
     handle(buffer_.data(), read);
@@ -32,14 +33,21 @@ void Outbound::run() {
   batch_.flush();
 }
 
-// Sparse packets leave in sends of their own: behind bulk segments the receiver would take them for bulk.
-void Outbound::run_sparse() {
+// Sparse packets leave in sends of their own: behind bulk segments the receiver would take them for bulk. True: more may
+// be there.
+bool Outbound::run_sparse() {
   TunQueues::Packet read;
-  for (uint32_t i = 0; i < kRoundPackets && queues_.read_sparse(buffer_, read); ++i) {
+  uint32_t bytes = 0;
+  bool more = true;
+  for (uint32_t i = 0; more && i < kRoundPackets && bytes < kRoundBytes; ++i) {
+    more = queues_.read_sparse(buffer_, read);
+    if (!more) break;
+    bytes += read.length;
     handle(buffer_.data(), read);
     if (batch_.worth_flushing()) batch_.flush();
   }
   batch_.flush();
+  return more;
 }
 
 void Outbound::handle(uint8_t* bytes, const TunQueues::Packet& read) {

@@ -35,7 +35,7 @@ class Outbound {
   void flush() { batch_.flush(); }
 
  private:
-  void run_sparse();
+  bool run_sparse();
   void handle(uint8_t* bytes, const TunQueues::Packet& read);
   void signal_congestion(uint8_t* packet);
   peer::Peer* route(const uint8_t* packet, uint32_t length);

@@ -1,0 +1,59 @@
+// CoDel's control law (RFC 8289 5).
+#include "engine/codel.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace weft::engine {
+namespace {
+
+constexpr uint64_t kMs = kNanosPerMilli;
+constexpr uint64_t kStart = 1000 * kNanosPerSecond;
+
+// When a packet a millisecond, each after `sojourn`, gets the signal; milliseconds from the start.
+std::vector<uint64_t> signals(Codel& codel, uint64_t from_ms, uint64_t to_ms, uint64_t sojourn, bool standing = true) {
+  std::vector<uint64_t> at;
+  for (uint64_t ms = from_ms; ms < to_ms; ++ms) {
+    if (codel.should_signal(kStart + ms * kMs, sojourn, standing)) at.push_back(ms);
+  }
+  return at;
+}
+
+TEST(Codel, AShortQueueIsLeftAlone) {
+  Codel codel;
+  EXPECT_TRUE(signals(codel, 0, 1000, 4 * kMs).empty());
+}
+
+TEST(Codel, AQueueOfOneIsLeftAlone) {
+  Codel codel;
+  EXPECT_TRUE(signals(codel, 0, 1000, 50 * kMs, false).empty());
+}
+
+TEST(Codel, ABurstShorterThanTheIntervalIsLeftAlone) {
+  Codel codel;
+  for (uint64_t start = 0; start < 1000; start += 100) {
+    EXPECT_TRUE(signals(codel, start, start + 99, 50 * kMs).empty());
+    signals(codel, start + 99, start + 100, 1 * kMs);
+  }
+}
+
+TEST(Codel, SignalsComeFasterWhileTheQueueStands) {
+  Codel codel;
+  // 100, then 100/sqrt(1), 100/sqrt(2), 100/sqrt(3) ms apart, rounded up to the next packet.
+  EXPECT_EQ(signals(codel, 0, 400, 20 * kMs), (std::vector<uint64_t>{100, 200, 271, 329, 379}));
+}
+
+TEST(Codel, EndsWithTheQueueAndResumesNearItsRate) {
+  Codel codel;
+  const size_t before = signals(codel, 0, 1000, 20 * kMs).size();
+  EXPECT_TRUE(signals(codel, 1000, 1010, 1 * kMs).empty());
+  const auto again = signals(codel, 1010, 1200, 20 * kMs);
+  ASSERT_GE(again.size(), 2u);
+  EXPECT_EQ(again[0], 1110u);
+  EXPECT_LT(again[1] - again[0], 100 / 2);
+  EXPECT_GT(before, 10u);
+}
+
+}  // namespace
+}  // namespace weft::engine
