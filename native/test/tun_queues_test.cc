@@ -1,5 +1,5 @@
-// Steering and the order of the TUN's queues, on a real TUN in a namespace of its own: what is sparse overtakes the bulk,
-// flows take turns, and within a flow order is kept whatever the sizes. Needs root; says so and skips otherwise.
+// Steering and the order of the TUN's queues, on a real TUN in a namespace of its own: what is sparse overtakes the
+// bulk, flows take turns, and within a flow order is kept whatever the sizes. Needs root; says so and skips otherwise.
 #include "engine/tun_queues.h"
 
 #include <arpa/inet.h>

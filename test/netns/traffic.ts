@@ -7,8 +7,10 @@ export interface PingOptions {
   readonly count?: number;
   /** Payload bytes. */
   readonly size?: number;
-  /** Seconds to wait for the last answer. */
+  /** Seconds to wait if there is no answer at all. */
   readonly waitS?: number;
+  /** Seconds between pings; all at once if not given. */
+  readonly intervalS?: number;
   readonly args?: readonly string[];
 }
 
@@ -24,9 +26,11 @@ export async function ping(
   options: PingOptions = {},
 ): Promise<PingResult> {
   const count = options.count ?? 1;
+  // Once something was answered, ping waits for the rest only as long as its interval: it must not be short.
+  const spacing = options.intervalS === undefined ? ['-l', `${count}`] : ['-i', `${options.intervalS}`];
   const done = await from.run([
     'ping', '-n', '-c', `${count}`, '-W', `${options.waitS ?? 3}`,
-    ...(count > 1 ? ['-i', '0.01'] : []),
+    ...spacing,
     ...(options.size === undefined ? [] : ['-s', `${options.size}`]),
     ...(options.args ?? []),
     address,

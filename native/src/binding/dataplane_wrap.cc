@@ -176,9 +176,7 @@ void DataPlaneWrap::send_datagram(const Napi::CallbackInfo& info) {
   dataplane_->send_datagram(decode_path(bytes_argument(info, 0, kPathSize).data()), copy(bytes_argument(info, 1)));
 }
 
-void DataPlaneWrap::sync(const Napi::CallbackInfo& info) {
-  dataplane_->sync(info[0].As<Napi::Number>().Uint32Value());
-}
+void DataPlaneWrap::sync(const Napi::CallbackInfo& info) { dataplane_->sync(info[0].As<Napi::Number>().Uint32Value()); }
 
 void DataPlaneWrap::start(const Napi::CallbackInfo& info) {
   channel_.open(info.Env(), info[0].As<Napi::Function>(), dataplane_->control());

@@ -1,5 +1,5 @@
-// The data plane as a JavaScript object: arguments in, status out. Exceptions exist only here. src/dataplane/native.ts is
-// its only user and checks what it passes.
+// The data plane as a JavaScript object: arguments in, status out. Exceptions exist only here. src/dataplane/native.ts
+// is its only user and checks what it passes.
 #pragma once
 
 #include <napi.h>

@@ -10,8 +10,8 @@ namespace weft::engine {
 
 class Codel {
  public:
-  // Whether the packet that leaves after `sojourn_ns` should carry the signal to slow down. `standing` tells that others
-  // wait behind it: a queue that the last packet empties needs none.
+  // Whether the packet that leaves after `sojourn_ns` should carry the signal to slow down. `standing` tells that
+  // others wait behind it: a queue that the last packet empties needs none.
   bool should_signal(uint64_t now, uint64_t sojourn_ns, bool standing) {
     const bool over = above_target(now, sojourn_ns, standing);
     if (!signalling_) {

@@ -1,5 +1,5 @@
-// From the data plane to the control plane: handshake datagrams and events, bounded, taken in batches. What does not fit
-// is dropped by the caller and counted, so that a flood of handshakes costs neither memory nor the tunnels' time.
+// From the data plane to the control plane: handshake datagrams and events, bounded, taken in batches. What does not
+// fit is dropped by the caller and counted, so that a flood of handshakes costs neither memory nor the tunnels' time.
 #pragma once
 
 #include <atomic>

@@ -34,11 +34,25 @@ enum class Drop : uint8_t {
 };
 
 inline constexpr std::array<const char*, static_cast<size_t>(Drop::kCount)> kDropNames = {
-    "tun_malformed",      "no_peer",        "no_endpoint",      "congestion", "staged_overflow",
-    "staged_expired",     "send_failed",    "malformed",        "unknown_index",
-    "key_expired",        "bad_tag",        "replayed",         "inner_malformed",
-    "source_not_allowed", "ecn_congestion", "bad_mac1",         "handshake_rate_limited",
-    "handshake_queue_full", "tun_write_failed",
+    "tun_malformed",
+    "no_peer",
+    "no_endpoint",
+    "congestion",
+    "staged_overflow",
+    "staged_expired",
+    "send_failed",
+    "malformed",
+    "unknown_index",
+    "key_expired",
+    "bad_tag",
+    "replayed",
+    "inner_malformed",
+    "source_not_allowed",
+    "ecn_congestion",
+    "bad_mac1",
+    "handshake_rate_limited",
+    "handshake_queue_full",
+    "tun_write_failed",
 };
 
 enum class Stat : uint8_t {
@@ -57,17 +71,24 @@ enum class Stat : uint8_t {
 };
 
 inline constexpr std::array<const char*, static_cast<size_t>(Stat::kCount)> kStatNames = {
-    "tun_reads",     "tun_read_bytes",   "congestion_marks", "sent_packets", "send_calls",        "segmentation_fallbacks",
-    "receive_calls", "received_packets", "tun_writes",   "tun_write_packets", "waits",
+    "tun_reads",
+    "tun_read_bytes",
+    "congestion_marks",
+    "sent_packets",
+    "send_calls",
+    "segmentation_fallbacks",
+    "receive_calls",
+    "received_packets",
+    "tun_writes",
+    "tun_write_packets",
+    "waits",
 };
 
 struct Counters {
   std::array<std::atomic<uint64_t>, static_cast<size_t>(Drop::kCount)> drops{};
   std::array<std::atomic<uint64_t>, static_cast<size_t>(Stat::kCount)> stats{};
 
-  void drop(Drop reason, uint64_t packets = 1) {
-    peer::add_relaxed(drops[static_cast<size_t>(reason)], packets);
-  }
+  void drop(Drop reason, uint64_t packets = 1) { peer::add_relaxed(drops[static_cast<size_t>(reason)], packets); }
   void count(Stat stat, uint64_t amount = 1) { peer::add_relaxed(stats[static_cast<size_t>(stat)], amount); }
   void set(Stat stat, uint64_t value) { peer::set_relaxed(stats[static_cast<size_t>(stat)], value); }
 };

@@ -132,10 +132,8 @@ void DataPlane::link_news() {
   if (links_.fd() != old_fd) poller_.add(links_.fd(), kLink);  // the interface moved to another namespace
   if (!changed) return;
   if (links_.state().mtu != state_.mtu) fit_super_packets();
-  control_.event({.type = EventType::kLinkChanged,
-                  .b = links_.state().up ? 1u : 0u,
-                  .c = links_.state().mtu,
-                  .endpoint = {}});
+  control_.event(
+      {.type = EventType::kLinkChanged, .b = links_.state().up ? 1u : 0u, .c = links_.state().mtu, .endpoint = {}});
 }
 
 void DataPlane::route_news() {

@@ -59,7 +59,7 @@ class DataPlane {
 
   // Commands. They take effect in order; arguments must be valid.
   void set_firewall_mark(uint32_t mark);
-  void set_public_key(std::span<const uint8_t> key);  // empty: none
+  void set_public_key(std::span<const uint8_t> key);        // empty: none
   void set_cookie_secret(std::span<const uint8_t> secret);  // 32 bytes
   void add_peer(uint32_t id);
   void remove_peer(uint32_t id);
@@ -117,7 +117,7 @@ class DataPlane {
   std::atomic<bool> command_pending_{false};
   std::atomic<bool> stopping_{false};
   std::thread thread_;
-  uint16_t bound_port_ = 0;      // control plane's thread
+  uint16_t bound_port_ = 0;     // control plane's thread
   uint32_t firewall_mark_ = 0;  // the same
 };
 

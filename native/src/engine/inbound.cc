@@ -11,8 +11,8 @@ namespace weft::engine {
 namespace {
 
 constexpr uint32_t kRoundReceives = 64;
-// The merger stays open across receives, as single datagrams of one flow may come one by one; a large receive is a whole
-// burst already, and waiting longer would only add delay.
+// The merger stays open across receives, as single datagrams of one flow may come one by one; a large receive is a
+// whole burst already, and waiting longer would only add delay.
 constexpr uint32_t kLargeReceive = 32 * 1024;
 constexpr uint32_t kRoundLargeReceives = 4;
 constexpr uint32_t kReceiveSize = 65536;
@@ -29,8 +29,10 @@ uint32_t ip_length(const uint8_t* packet, uint32_t length) {
       const uint32_t claimed = load_be16(packet + 2);
       return claimed >= kIpv4Header ? claimed : 0;
     }
-    case 6: return length >= kIpv6Header ? kIpv6Header + load_be16(packet + 4) : 0;
-    default: return 0;
+    case 6:
+      return length >= kIpv6Header ? kIpv6Header + load_be16(packet + 4) : 0;
+    default:
+      return 0;
   }
 }
 
@@ -95,7 +97,8 @@ void Inbound::take_message(uint8_t* message, uint32_t length, const net::Path& p
   } else if (keypair->expired(state_.now) || counter >= peer::kRejectAfterMessages) {
     state_.counters.drop(Drop::kKeyExpired);
   } else {
-    jobs_.push_back({keypair->receive_key, counter, message + net::kDataHeaderSize, length - net::kDataOverhead, false});
+    jobs_.push_back(
+        {keypair->receive_key, counter, message + net::kDataHeaderSize, length - net::kDataOverhead, false});
     pending_.push_back({keypair, length});
   }
 }
@@ -106,8 +109,12 @@ void Inbound::take_handshake(const uint8_t* message, uint32_t length, net::Kind 
     return;
   }
   switch (state_.gate.judge(kind, {message, length}, path.remote, state_.control.queued(), state_.now)) {
-    case HandshakeGate::Verdict::kBadMac1: state_.counters.drop(Drop::kBadMac1); break;
-    case HandshakeGate::Verdict::kRateLimited: state_.counters.drop(Drop::kHandshakeRateLimited); break;
+    case HandshakeGate::Verdict::kBadMac1:
+      state_.counters.drop(Drop::kBadMac1);
+      break;
+    case HandshakeGate::Verdict::kRateLimited:
+      state_.counters.drop(Drop::kHandshakeRateLimited);
+      break;
     case HandshakeGate::Verdict::kPass:
       if (state_.gate.under_load(state_.now)) state_.control.note_load();
       if (!state_.control.push(path, {message, length})) state_.counters.drop(Drop::kHandshakeQueueFull);

@@ -57,8 +57,8 @@ class Inbound {
   uint32_t arena_used_ = 0;
   std::vector<crypto::AeadJob> jobs_;
   std::vector<Pending> pending_;
-  Codel codel_;              // of the sockets' queues
-  bool congested_ = false;   // signal it on the next packet
+  Codel codel_;             // of the sockets' queues
+  bool congested_ = false;  // signal it on the next packet
   std::vector<std::unique_ptr<peer::Keypair>> retired_;
   uint64_t failed_writes_seen_ = 0;
 };

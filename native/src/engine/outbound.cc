@@ -33,8 +33,8 @@ void Outbound::run() {
   batch_.flush();
 }
 
-// Sparse packets leave in sends of their own: behind bulk segments the receiver would take them for bulk. True: more may
-// be there.
+// Sparse packets leave in sends of their own: behind bulk segments the receiver would take them for bulk. True: more
+// may be there.
 bool Outbound::run_sparse() {
   TunQueues::Packet read;
   uint32_t bytes = 0;

@@ -1,5 +1,5 @@
-// Outbound, last steps: plaintext packets gather in one buffer, are sealed together, and leave in as few sendmsg calls as
-// UDP_SEGMENT allows: packets of one size to one place follow each other, only the last may be shorter.
+// Outbound, last steps: plaintext packets gather in one buffer, are sealed together, and leave in as few sendmsg calls
+// as UDP_SEGMENT allows: packets of one size to one place follow each other, only the last may be shorter.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ class SendBatch {
  public:
   explicit SendBatch(State& state);
 
-  // Room for the plaintext of one data message of `padded` bytes (whole padding included) under `counter`; its header is
-  // written already. Sends what has gathered first if there is no room.
+  // Room for the plaintext of one data message of `padded` bytes (whole padding included) under `counter`; its header
+  // is written already. Sends what has gathered first if there is no room.
   uint8_t* add(peer::Keypair& keypair, uint64_t counter, uint32_t padded, uint8_t ecn);
 
   // Sealing and sending a super-packet at a time keeps the buffer in the L2 cache.

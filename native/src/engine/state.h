@@ -33,7 +33,7 @@ struct State {
   uint32_t firewall_mark = 0;
   uint32_t mtu = 0;
 
-  uint64_t now = 0;    // CLOCK_BOOTTIME at the start of this round
+  uint64_t now = 0;  // CLOCK_BOOTTIME at the start of this round
   double now_ms = 0;
 
   void tick() {

@@ -1,6 +1,6 @@
 // The order in which packets leave the TUN's queues: the sparse queue first, then the bulk queues in turn, each a
-// super-packet at a time, those that just became active before those that have been for longer (FQ-CoDel, RFC 8290, with
-// the queues in the kernel). Without steering there is one queue, read in order.
+// super-packet at a time, those that just became active before those that have been for longer (FQ-CoDel, RFC 8290,
+// with the queues in the kernel). Without steering there is one queue, read in order.
 #pragma once
 
 #include <array>

@@ -10,7 +10,7 @@ namespace weft::net {
 inline constexpr uint32_t kInitiationSize = 148;
 inline constexpr uint32_t kResponseSize = 92;
 inline constexpr uint32_t kCookieReplySize = 64;
-inline constexpr uint32_t kDataHeaderSize = 16;                   // type, receiver index, counter
+inline constexpr uint32_t kDataHeaderSize = 16;                  // type, receiver index, counter
 inline constexpr uint32_t kDataOverhead = kDataHeaderSize + 16;  // and the tag
 inline constexpr uint32_t kDataType = 4;
 
@@ -20,11 +20,16 @@ enum class Kind : uint8_t { kData, kHandshake, kCookieReply, kUnknown };
 inline Kind classify(const uint8_t* bytes, uint32_t length) {
   if (length < 4) return Kind::kUnknown;
   switch (load_le32(bytes)) {
-    case kDataType: return length >= kDataOverhead ? Kind::kData : Kind::kUnknown;
-    case 1: return length == kInitiationSize ? Kind::kHandshake : Kind::kUnknown;
-    case 2: return length == kResponseSize ? Kind::kHandshake : Kind::kUnknown;
-    case 3: return length == kCookieReplySize ? Kind::kCookieReply : Kind::kUnknown;
-    default: return Kind::kUnknown;
+    case kDataType:
+      return length >= kDataOverhead ? Kind::kData : Kind::kUnknown;
+    case 1:
+      return length == kInitiationSize ? Kind::kHandshake : Kind::kUnknown;
+    case 2:
+      return length == kResponseSize ? Kind::kHandshake : Kind::kUnknown;
+    case 3:
+      return length == kCookieReplySize ? Kind::kCookieReply : Kind::kUnknown;
+    default:
+      return Kind::kUnknown;
   }
 }
 

@@ -53,9 +53,7 @@ struct Path {
   Endpoint remote;
   Source source;
 
-  bool operator==(const Path& o) const {
-    return remote == o.remote && source.same_as(o.source, remote.is_v4());
-  }
+  bool operator==(const Path& o) const { return remote == o.remote && source.same_as(o.source, remote.is_v4()); }
 };
 
 }  // namespace weft::net

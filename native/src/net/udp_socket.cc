@@ -94,8 +94,8 @@ class ControlBuilder {
  private:
   msghdr& message_;
   size_t used_ = 0;
-  alignas(cmsghdr) uint8_t buffer_[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int)) +
-                                   CMSG_SPACE(sizeof(uint16_t))] = {};
+  alignas(cmsghdr)
+      uint8_t buffer_[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t))] = {};
 };
 
 bool source_refused(int error, bool is_v4) {

@@ -40,7 +40,7 @@ struct SendResult {
   uint32_t sent_bytes = 0;
   uint32_t failed_datagrams = 0;
   uint32_t calls = 0;
-  bool source_gone = false;      // the cached source was refused; sent without it, and to be forgotten
+  bool source_gone = false;       // the cached source was refused; sent without it, and to be forgotten
   bool segmentation_off = false;  // UDP_SEGMENT was refused; sent one by one
 };
 

@@ -1,5 +1,6 @@
 // Counters and times of one peer in memory shared with the control plane, which reads them without a call. Written by
-// the engine thread only; src/dataplane/native.ts knows the layout. Times are milliseconds on CLOCK_BOOTTIME, 0 = never.
+// the engine thread only; src/dataplane/native.ts knows the layout. Times are milliseconds on CLOCK_BOOTTIME, 0 =
+// never.
 #pragma once
 
 #include <atomic>
@@ -13,11 +14,11 @@ inline constexpr uint32_t kMaxPeers = 1 << 17;
 struct alignas(128) PeerStats {
   std::atomic<uint64_t> tx_bytes;
   std::atomic<uint64_t> rx_bytes;
-  std::atomic<double> last_sent_ms;           // authenticated: data, keepalive or handshake
-  std::atomic<double> last_received_ms;       // the same
+  std::atomic<double> last_sent_ms;      // authenticated: data, keepalive or handshake
+  std::atomic<double> last_received_ms;  // the same
   std::atomic<double> last_data_sent_ms;
   std::atomic<double> last_data_received_ms;
-  std::atomic<double> unanswered_since_ms;    // data sent, nothing authenticated received since
+  std::atomic<double> unanswered_since_ms;      // data sent, nothing authenticated received since
   std::atomic<double> owes_keepalive_since_ms;  // data received, nothing authenticated sent since
 
   void clear() {

@@ -24,8 +24,8 @@ namespace {
 void complete_checksum(const VirtioHeader& header, uint8_t* packet, size_t length) {
   if ((header.flags & kNeedsCsum) == 0) return;
   uint8_t* field = packet + header.csum_start + header.csum_offset;
-  const uint16_t sum = static_cast<uint16_t>(
-      ~checksum_fold(checksum_add(packet + header.csum_start, length - header.csum_start)));
+  const uint16_t sum =
+      static_cast<uint16_t>(~checksum_fold(checksum_add(packet + header.csum_start, length - header.csum_start)));
   constexpr uint16_t kUdpChecksumOffset = 6;
   store<uint16_t>(field, sum == 0 && header.csum_offset == kUdpChecksumOffset ? 0xffff : sum);
 }

@@ -1,5 +1,5 @@
-// The TUN interface: packets leave the host's stack here (read) and enter it (write), each behind a VirtioHeader so that
-// TCP and UDP super-packets of up to 64 KiB cross in one call.
+// The TUN interface: packets leave the host's stack here (read) and enter it (write), each behind a VirtioHeader so
+// that TCP and UDP super-packets of up to 64 KiB cross in one call.
 #pragma once
 
 #include <cstdint>

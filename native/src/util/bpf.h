@@ -85,7 +85,8 @@ class Assembler {
   };
 
   void emit(int code, uint8_t to, uint8_t from, int16_t offset, int32_t value) {
-    code_.push_back({static_cast<uint8_t>(code), static_cast<uint8_t>(to & 15), static_cast<uint8_t>(from & 15), offset, value});
+    code_.push_back(
+        {static_cast<uint8_t>(code), static_cast<uint8_t>(to & 15), static_cast<uint8_t>(from & 15), offset, value});
   }
   void emit_wide(Register to, uint8_t kind, uint64_t value) {
     emit(BPF_LD | BPF_DW | BPF_IMM, to, kind, 0, static_cast<int32_t>(value));
