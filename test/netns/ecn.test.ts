@@ -65,9 +65,9 @@ describe('ECN', () => {
         for (const address of [b.inner4, b.inner6]) {
           const counter = `v${outer}-${ecn}`;
           const before = await b.namespace.nftPackets(counter);
-          await expectPing(a.namespace, address, { count: 2, args: ['-Q', `${dscp | ecn}`] });
+          await expectPing(a.namespace, address, { args: ['-Q', `${dscp | ecn}`] });
           expect([counter, address, (await b.namespace.nftPackets(counter)) - before]).toEqual([
-            counter, address, 2,
+            counter, address, 1,
           ]);
         }
       }

@@ -19,8 +19,6 @@ constexpr io::Ready kRoute = 8;
 constexpr uint32_t kTunShift = 8;  // a bit for each queue of the TUN
 
 constexpr uint8_t kHandshakeTrafficClass = 0x88;  // AF41, as the kernel module
-// Route changes come in bursts; one look after the burst is enough.
-constexpr uint64_t kRecheckDelayNs = 100 * kNanosPerMilli;
 
 peer::PeerStats* map_stats() {
   // Pages are touched, and so take memory, only for peers that exist.
@@ -81,18 +79,24 @@ void DataPlane::run() {
   while (!stopping_.load(std::memory_order_acquire)) {
     state_.tick();
     apply_commands();
+    if (state_.check_sources_at_ns != 0 && state_.now >= state_.check_sources_at_ns) check_sources();
     const bool busy = round();
-    if (recheck_at_ns_ != 0 && state_.now >= recheck_at_ns_) recheck_sources();
     if (busy) {
       news(poller_.poll());
     } else {
       counters_->count(Stat::kWaits);
-      constexpr int kForEver = -1;
-      news(poller_.wait(recheck_at_ns_ == 0 ? kForEver : static_cast<int>(kRecheckDelayNs / kNanosPerMilli)));
+      news(poller_.wait(sleep_ms()));
     }
   }
   outbound_->flush();
   inbound_->flush();
+}
+
+int DataPlane::sleep_ms() const {
+  constexpr int kForEver = -1;
+  if (state_.check_sources_at_ns == 0) return kForEver;
+  const uint64_t left = state_.check_sources_at_ns - std::min(state_.now, state_.check_sources_at_ns);
+  return static_cast<int>(left / kNanosPerMilli) + 1;
 }
 
 // One turn of all inputs. False: nothing is ready any more.
@@ -138,14 +142,18 @@ void DataPlane::link_news() {
 
 void DataPlane::route_news() {
   ready_ &= ~kRoute;
-  if (routes_.drain() && recheck_at_ns_ == 0) recheck_at_ns_ = state_.now + kRecheckDelayNs;
+  if (!routes_.drain()) return;
+  for (auto& peer : state_.peers) {
+    if (peer) peer->source_checked = false;
+  }
+  state_.check_sources_soon();
 }
 
 // A cached source address is kept only while the route still leaves by the interface it was learnt on.
-void DataPlane::recheck_sources() {
-  recheck_at_ns_ = 0;
+void DataPlane::check_sources() {
+  state_.check_sources_at_ns = 0;
   for (auto& peer : state_.peers) {
-    if (!peer || !peer->path.remote || !peer->path.source.set) continue;
+    if (!peer || std::exchange(peer->source_checked, true) || !peer->path.source.set) continue;
     const uint32_t route = routes_.route_interface(peer->path.remote, peer->path.source, state_.firewall_mark);
     if (route != peer->path.source.interface_index) peer->path.source.set = false;
   }

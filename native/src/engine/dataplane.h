@@ -94,7 +94,8 @@ class DataPlane {
   void send_handshake(peer::Peer& peer, std::span<const uint8_t> bytes);
   void link_news();
   void route_news();
-  void recheck_sources();
+  void check_sources();
+  int sleep_ms() const;
   void fit_super_packets();
 
   tun::TunDevice tun_;
@@ -110,7 +111,6 @@ class DataPlane {
   net::LinkMonitor links_;
   net::RouteMonitor routes_;
   net::LinkState initial_link_;
-  uint64_t recheck_at_ns_ = 0;  // 0 = no route news
 
   std::mutex command_mutex_;
   std::vector<Command> commands_;

@@ -166,6 +166,8 @@ void Inbound::roam(peer::Peer& peer, const net::Path& path) {
   if (peer.path == path) return;
   const bool moved = !(peer.path.remote == path.remote);
   peer.path = path;
+  peer.source_checked = false;
+  state_.check_sources_soon();
   if (moved) state_.control.endpoint_changed(peer.id, path.remote);
 }
 

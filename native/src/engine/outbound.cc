@@ -55,26 +55,24 @@ void Outbound::handle(uint8_t* bytes, const TunQueues::Packet& read) {
   state_.counters.count(Stat::kTunReadBytes, read.length);
   uint8_t* packet = bytes + sizeof(tun::VirtioHeader);
   const uint32_t length = read.length - static_cast<uint32_t>(sizeof(tun::VirtioHeader));
-  skip_ = 0;
-  if (read.congested) signal_congestion(packet);
+  const bool drop_one = read.congested && !mark_congestion(packet);
   if (!plan_.prepare(load<tun::VirtioHeader>(bytes), packet, length)) {
     state_.counters.drop(Drop::kTunMalformed);
     return;
   }
   peer::Peer* peer = route(packet, length);
   if (peer == nullptr) return;
-  if (!peer->staged.empty() || !send(*peer, packet)) stage(*peer, bytes, read.length, plan_.count());
+  if (peer->staged.empty() && send(*peer, packet, drop_one ? 1 : 0)) return;
+  usable_key(*peer, 0);  // what waits already asked for a handshake, but perhaps in vain
+  stage(*peer, bytes, read.length, plan_.count());
 }
 
-// Explicitly where the transport understands it, else by the loss of one segment, not of all that the read holds.
-void Outbound::signal_congestion(uint8_t* packet) {
+// Congestion is told by a mark where the transport understands it; false: it does not, and is to lose a segment.
+bool Outbound::mark_congestion(uint8_t* packet) {
   const bool ip = packet[0] >> 4 == 4 || packet[0] >> 4 == 6;
-  if (ip && net::decapsulate_ecn(packet, net::kCe)) {
-    state_.counters.count(Stat::kCongestionMarks);
-    return;
-  }
-  skip_ = 1;
-  state_.counters.drop(Drop::kCongestion);
+  if (!ip || !net::decapsulate_ecn(packet, net::kCe)) return false;
+  state_.counters.count(Stat::kCongestionMarks);
+  return true;
 }
 
 peer::Peer* Outbound::route(const uint8_t* packet, uint32_t length) {
@@ -94,15 +92,17 @@ peer::Peer* Outbound::route(const uint8_t* packet, uint32_t length) {
   return peer;
 }
 
-// Sends the packets of plan_. False: no usable key.
-bool Outbound::send(peer::Peer& peer, const uint8_t* packet) {
+// Sends the packets of plan_ but the first `skip`. False: no usable key.
+bool Outbound::send(peer::Peer& peer, const uint8_t* packet, uint32_t skip) {
   const uint32_t count = plan_.count();
   if (!usable_key(peer, count)) return false;
+  if (skip != 0) state_.counters.drop(Drop::kCongestion, skip);
+  if (skip == count) return true;
   peer::Keypair& keypair = *peer.current;
   const uint64_t first = keypair.send_counter;
   keypair.send_counter += count;
   const uint8_t ecn = net::inner_ecn(packet);
-  for (uint32_t i = skip_; i < count; ++i) {
+  for (uint32_t i = skip; i < count; ++i) {
     const uint32_t length = plan_.length(i);
     const uint32_t total = padded(length);
     uint8_t* text = batch_.add(keypair, first + i, total, ecn);
@@ -147,10 +147,9 @@ void Outbound::send_staged(peer::Peer& peer, bool keepalive) {
       if (!send_empty(peer)) break;
     } else {
       const uint8_t* packet = item.bytes.data() + sizeof(tun::VirtioHeader);
-      skip_ = 0;
       plan_.prepare(load<tun::VirtioHeader>(item.bytes.data()), packet,
                     static_cast<uint32_t>(item.bytes.size() - sizeof(tun::VirtioHeader)));
-      if (!send(peer, packet)) break;
+      if (!send(peer, packet, 0)) break;
     }
     peer.staged.pop();
   }

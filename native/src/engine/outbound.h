@@ -37,9 +37,9 @@ class Outbound {
  private:
   bool run_sparse();
   void handle(uint8_t* bytes, const TunQueues::Packet& read);
-  void signal_congestion(uint8_t* packet);
+  bool mark_congestion(uint8_t* packet);
   peer::Peer* route(const uint8_t* packet, uint32_t length);
-  bool send(peer::Peer& peer, const uint8_t* packet);
+  bool send(peer::Peer& peer, const uint8_t* packet, uint32_t skip);
   bool send_empty(peer::Peer& peer);
   bool usable_key(peer::Peer& peer, uint32_t packets);
   void sent(peer::Peer& peer);
@@ -52,7 +52,6 @@ class Outbound {
   SendBatch batch_;
   tun::SegmentPlan plan_;
   std::vector<uint8_t> buffer_;
-  uint32_t skip_ = 0;  // segments of plan_ that are not sent
   uint64_t unreachable_tokens_ns_ = 0;
 };
 

@@ -41,6 +41,14 @@ struct State {
     now_ms = to_millis(now);
   }
 
+  // When cached source addresses are to be compared with the routes again; 0 = nothing has changed.
+  uint64_t check_sources_at_ns = 0;
+  void check_sources_soon() {
+    // Changes come in bursts; one look after the burst is enough.
+    constexpr uint64_t kDelayNs = 100 * kNanosPerMilli;
+    if (check_sources_at_ns == 0) check_sources_at_ns = now + kDelayNs;
+  }
+
   void retire(std::unique_ptr<peer::Keypair> keypair) {
     if (!keypair) return;
     keypairs.erase(keypair->local_index);

@@ -18,7 +18,8 @@ struct Peer {
 
   const uint32_t id;
   PeerStats& stats;
-  net::Path path;  // remote none = no endpoint yet
+  net::Path path;              // remote none = no endpoint yet
+  bool source_checked = true;  // path.source is where the route to the peer leaves
 
   // `current` sends. All three receive, as packets under older and newer keys cross on the way.
   std::unique_ptr<Keypair> current;
