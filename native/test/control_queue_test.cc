@@ -20,12 +20,12 @@ net::Endpoint endpoint(uint16_t port) {
 
 TEST(ControlQueue, RefusesDatagramsPastItsBound) {
   ControlQueue queue;
-  for (size_t i = 0; i < ControlQueue::kMaxDatagrams; ++i) ASSERT_TRUE(queue.push({}, kMessage));
-  EXPECT_FALSE(queue.push({}, kMessage));
+  for (size_t i = 0; i < ControlQueue::kMaxDatagrams; ++i) ASSERT_TRUE(queue.push({}, kMessage, false));
+  EXPECT_FALSE(queue.push({}, kMessage, false));
   const ControlBatch batch = queue.take(64);
   EXPECT_EQ(batch.datagrams.size(), 64u);
   EXPECT_EQ(batch.backlog, ControlQueue::kMaxDatagrams - 64);
-  EXPECT_TRUE(queue.push({}, kMessage));
+  EXPECT_TRUE(queue.push({}, kMessage, false));
 }
 
 TEST(ControlQueue, QueuesAnEventOfAPeerOnce) {
@@ -51,20 +51,28 @@ TEST(ControlQueue, KeepsTheNewestEndpoint) {
   EXPECT_TRUE(batch.events[0].endpoint == endpoint(2));
 }
 
+TEST(ControlQueue, TellsOfLoadOnce) {
+  ControlQueue queue;
+  queue.push({}, kMessage, true);
+  queue.push({}, kMessage, false);
+  EXPECT_TRUE(queue.take(0).under_load);
+  EXPECT_FALSE(queue.take(10).under_load);
+}
+
 TEST(ControlQueue, NotifiesOnceUntilRead) {
   ControlQueue queue;
   int calls = 0;
-  queue.push({}, kMessage);
+  queue.push({}, kMessage, false);
   queue.on_readable([&] { ++calls; });
   EXPECT_EQ(calls, 1);  // what came before counts
-  queue.push({}, kMessage);
+  queue.push({}, kMessage, false);
   queue.peer_event(EventType::kHandshakeNeeded, 1);
   EXPECT_EQ(calls, 1);
   EXPECT_EQ(queue.take(1).backlog, 1u);
-  queue.push({}, kMessage);
+  queue.push({}, kMessage, false);
   EXPECT_EQ(calls, 1);  // the reader knows of the backlog and comes back
   EXPECT_EQ(queue.take(10).backlog, 0u);
-  queue.push({}, kMessage);
+  queue.push({}, kMessage, false);
   EXPECT_EQ(calls, 2);
 }
 
@@ -75,7 +83,7 @@ TEST(ControlQueue, LosesNothingBetweenTwoThreads) {
   queue.on_readable([&] { readable = true; });
   std::thread engine([&] {
     for (int i = 0; i < kCount;) {
-      if (queue.push({}, kMessage)) ++i;
+      if (queue.push({}, kMessage, false)) ++i;
       queue.endpoint_changed(static_cast<uint32_t>(i % 7), endpoint(1));
     }
     queue.event({.type = EventType::kSynced, .a = 1, .endpoint = {}});

@@ -10,7 +10,7 @@ namespace weft::binding {
 
 class ControlChannel {
  public:
-  // Calls `on_readable` on the JavaScript thread. Does not keep the process alive by itself.
+  // Calls `on_readable` on the JavaScript thread. Keeps the process alive until close().
   void open(Napi::Env env, const Napi::Function& on_readable, engine::ControlQueue& queue);
   // After the engine thread has ended.
   void close();

@@ -190,6 +190,7 @@ Napi::Value DataPlaneWrap::read(const Napi::CallbackInfo& info) {
 
 void DataPlaneWrap::close(const Napi::CallbackInfo&) {
   dataplane_->close();
+  dataplane_->control().on_readable({});
   channel_.close();
 }
 

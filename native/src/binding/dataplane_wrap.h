@@ -41,8 +41,8 @@ class DataPlaneWrap : public Napi::ObjectWrap<DataPlaneWrap> {
   Napi::Value read(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 
+  ControlChannel channel_;  // outlives the thread that calls it
   std::unique_ptr<engine::DataPlane> dataplane_ = std::make_unique<engine::DataPlane>();
-  ControlChannel channel_;
 };
 
 }  // namespace weft::binding

@@ -23,8 +23,9 @@ void ControlQueue::notify_locked(std::unique_lock<std::mutex>& lock) {
   notify();
 }
 
-bool ControlQueue::push(const net::Path& path, std::span<const uint8_t> bytes) {
+bool ControlQueue::push(const net::Path& path, std::span<const uint8_t> bytes, bool under_load) {
   std::unique_lock lock(mutex_);
+  under_load_ |= under_load;
   if (datagrams_.size() >= kMaxDatagrams) return false;
   datagrams_.push_back({path, {bytes.begin(), bytes.end()}});
   queued_.store(datagrams_.size(), std::memory_order_relaxed);
@@ -70,7 +71,7 @@ ControlBatch ControlQueue::take(size_t max_datagrams) {
   datagrams_.erase(datagrams_.begin(), datagrams_.begin() + static_cast<ptrdiff_t>(n));
   batch.backlog = static_cast<uint32_t>(datagrams_.size());
   queued_.store(datagrams_.size(), std::memory_order_relaxed);
-  batch.under_load = under_load_.exchange(false, std::memory_order_relaxed);
+  batch.under_load = std::exchange(under_load_, false);
   // With a backlog the reader comes back by itself.
   notified_ = batch.backlog != 0;
   return batch;

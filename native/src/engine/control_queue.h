@@ -43,7 +43,7 @@ struct ControlBatch {
   std::vector<Event> events;
   std::vector<ControlDatagram> datagrams;
   uint32_t backlog = 0;     // datagrams that still wait
-  bool under_load = false;  // some of what was taken came under load
+  bool under_load = false;  // some of what came since the last take() came under load
 };
 
 class ControlQueue {
@@ -57,7 +57,7 @@ class ControlQueue {
   void on_readable(std::function<void()> notify);
 
   // False: full.
-  bool push(const net::Path& path, std::span<const uint8_t> bytes);
+  bool push(const net::Path& path, std::span<const uint8_t> bytes, bool under_load);
 
   // An event about a peer is queued once until it is taken; of endpoints the newest counts. So events are bounded by
   // the number of peers and of keys.
@@ -67,8 +67,6 @@ class ControlQueue {
 
   // Datagrams that wait.
   size_t queued() const { return queued_.load(std::memory_order_relaxed); }
-  // The next push() belongs to a time of load.
-  void note_load() { under_load_.store(true, std::memory_order_relaxed); }
 
   // All events and the oldest datagrams. From the control plane's thread.
   ControlBatch take(size_t max_datagrams);
@@ -81,7 +79,7 @@ class ControlQueue {
   bool notified_ = false;
   std::deque<ControlDatagram> datagrams_;
   std::atomic<size_t> queued_{0};
-  std::atomic<bool> under_load_{false};
+  bool under_load_ = false;  // of what was pushed since the last take()
   std::vector<Event> events_;
   std::vector<uint8_t> pending_;  // by peer: bit of each queued event type
   std::unordered_map<uint32_t, net::Endpoint> endpoints_;

@@ -5,19 +5,19 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "engine/command_queue.h"
 #include "engine/control_queue.h"
 #include "engine/counters.h"
 #include "engine/inbound.h"
+#include "engine/network_watch.h"
 #include "engine/outbound.h"
 #include "engine/state.h"
 #include "io/poller.h"
-#include "net/netlink.h"
 
 namespace weft::engine {
 
@@ -47,6 +47,7 @@ class DataPlane {
   void close();
 
   const std::string& interface_name() const { return tun_.name(); }
+  // As it was when opened; later changes come as events.
   const net::LinkState& initial_link() const { return initial_link_; }
   Counters& counters() { return *counters_; }
   std::span<peer::PeerStats> stats() { return {stats_, peer::kMaxPeers}; }
@@ -77,26 +78,15 @@ class DataPlane {
   void sync(uint32_t token);
 
  private:
-  using Command = std::function<void()>;
-
-  void post(Command command);
-  void post_and_wait(const Command& command);
+  void carry_out(const Command& command);
   void post_for_peer(uint32_t id, std::function<void(peer::Peer&)> command);
-  void apply_commands();
 
   void run();
+  void dispatch(io::Ready ready);
   bool round();
-  void news(io::Ready ready);
-  void watch_sockets();
   void replace_sockets(std::unique_ptr<net::UdpSockets> sockets);
   void clear_sources();
   void clear_keypairs(peer::Peer& peer);
-  void send_handshake(peer::Peer& peer, std::span<const uint8_t> bytes);
-  void link_news();
-  void route_news();
-  void check_sources();
-  int sleep_ms() const;
-  void fit_super_packets();
 
   tun::TunDevice tun_;
   ControlQueue control_;
@@ -107,14 +97,11 @@ class DataPlane {
   std::unique_ptr<Inbound> inbound_;
 
   io::Poller poller_;
-  io::Ready ready_ = 0;
-  net::LinkMonitor links_;
-  net::RouteMonitor routes_;
+  io::Ready ready_ = 0;  // sockets that may have something
+  NetworkWatch network_;
   net::LinkState initial_link_;
 
-  std::mutex command_mutex_;
-  std::vector<Command> commands_;
-  std::atomic<bool> command_pending_{false};
+  CommandQueue commands_;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
   uint16_t bound_port_ = 0;     // control plane's thread

@@ -30,14 +30,6 @@ std::span<const uint8_t> prefix_of(const net::Endpoint& e) {
 
 }  // namespace
 
-bool TokenBucket::take(uint64_t now, uint64_t interval_ns, uint64_t burst) {
-  const uint64_t saved = interval_ns * burst;
-  spent_until_ns_ = std::max(spent_until_ns_, now - std::min(now, saved));
-  if (spent_until_ns_ + interval_ns > now) return false;
-  spent_until_ns_ += interval_ns;
-  return true;
-}
-
 void HandshakeGate::set_public_key(std::span<const uint8_t> key) {
   mac1_.reset();
   if (!key.empty()) mac1_.emplace(key.data());

@@ -19,17 +19,9 @@
 #include "net/demux.h"
 #include "net/endpoint.h"
 #include "util/clock.h"
+#include "util/token_bucket.h"
 
 namespace weft::engine {
-
-// Tokens as time: one costs `interval_ns`, at most `burst` are saved up.
-class TokenBucket {
- public:
-  bool take(uint64_t now, uint64_t interval_ns, uint64_t burst);
-
- private:
-  uint64_t spent_until_ns_ = 0;
-};
 
 class HandshakeGate {
  public:

@@ -116,8 +116,9 @@ void Inbound::take_handshake(const uint8_t* message, uint32_t length, net::Kind 
       state_.counters.drop(Drop::kHandshakeRateLimited);
       break;
     case HandshakeGate::Verdict::kPass:
-      if (state_.gate.under_load(state_.now)) state_.control.note_load();
-      if (!state_.control.push(path, {message, length})) state_.counters.drop(Drop::kHandshakeQueueFull);
+      if (!state_.control.push(path, {message, length}, state_.gate.under_load(state_.now))) {
+        state_.counters.drop(Drop::kHandshakeQueueFull);
+      }
   }
 }
 
@@ -152,7 +153,7 @@ void Inbound::deliver(const crypto::AeadJob& job, const Pending& pending, const 
   peer::add_relaxed(peer.stats.rx_bytes, uint64_t{pending.message_length});
   peer.any_authenticated_packet_received(state_.now_ms);
   if (confirms) outbound_.send_staged(peer, false);
-  if (keypair.wants_rekey_on_receive(state_.now)) {
+  if (&keypair == peer.current.get() && keypair.wants_rekey_on_receive(state_.now)) {
     keypair.rekey_requested_on_receive = true;
     state_.control.peer_event(EventType::kHandshakeNeeded, peer.id);
   }
@@ -162,6 +163,13 @@ void Inbound::deliver(const crypto::AeadJob& job, const Pending& pending, const 
   }
 }
 
+void Inbound::handshake_received(peer::Peer& peer, const net::Path& path, uint32_t length) {
+  roam(peer, path);
+  peer::add_relaxed(peer.stats.rx_bytes, uint64_t{length});
+  peer.any_authenticated_packet_received(state_.now_ms);
+}
+
+// The peer is where an authenticated packet came from.
 void Inbound::roam(peer::Peer& peer, const net::Path& path) {
   if (peer.path == path) return;
   const bool moved = !(peer.path.remote == path.remote);
@@ -177,9 +185,7 @@ void Inbound::deliver_inner(peer::Peer& peer, uint8_t* packet, uint32_t length, 
     state_.counters.drop(Drop::kInnerMalformed);
     return;
   }
-  const uint32_t owner =
-      packet[0] >> 4 == 4 ? state_.allowed_ips.lookup4(packet + 12) : state_.allowed_ips.lookup6(packet + 8);
-  if (owner != peer.id) {
+  if (state_.allowed_ips.peer_of_source(packet) != peer.id) {
     state_.counters.drop(Drop::kSourceNotAllowed);
     return;
   }
@@ -189,7 +195,7 @@ void Inbound::deliver_inner(peer::Peer& peer, uint8_t* packet, uint32_t length, 
   }
   if (std::exchange(congested_, false)) {
     // We are the bottleneck: say so to the inner transport (RFC 8289), by a mark if it knows marks.
-    if (!net::decapsulate_ecn(packet, net::kCe)) {
+    if (!net::mark_congestion(packet)) {
       state_.counters.drop(Drop::kCongestion);
       return;
     }

@@ -34,8 +34,8 @@ class Inbound {
   // Writes what the merger still holds to the TUN.
   void flush();
 
-  // The peer is where an authenticated packet came from.
-  void roam(peer::Peer& peer, const net::Path& path);
+  // A handshake message of `length` bytes that the control plane authenticated.
+  void handshake_received(peer::Peer& peer, const net::Path& path, uint32_t length);
 
  private:
   struct Pending {
@@ -48,6 +48,7 @@ class Inbound {
   void take_handshake(const uint8_t* message, uint32_t length, net::Kind kind, const net::Path& path);
   void open_and_deliver(const net::Received& received);
   void deliver(const crypto::AeadJob& job, const Pending& pending, const net::Received& received);
+  void roam(peer::Peer& peer, const net::Path& path);
   void deliver_inner(peer::Peer& peer, uint8_t* packet, uint32_t length, uint8_t outer_ecn);
 
   State& state_;

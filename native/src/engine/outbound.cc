@@ -16,8 +16,6 @@ constexpr uint32_t kRoundBytes = 64 * 1024;
 constexpr uint32_t kPadding = 16;
 constexpr size_t kReadBuffer = sizeof(tun::VirtioHeader) + 65535 + 1;
 
-bool is_ipv4(const uint8_t* packet) { return packet[0] >> 4 == 4; }
-
 }  // namespace
 
 Outbound::Outbound(State& state) : state_(state), queues_(state.tun), batch_(state), buffer_(kReadBuffer) {}
@@ -63,21 +61,20 @@ void Outbound::handle(uint8_t* bytes, const TunQueues::Packet& read) {
   peer::Peer* peer = route(packet, length);
   if (peer == nullptr) return;
   if (peer->staged.empty() && send(*peer, packet, drop_one ? 1 : 0)) return;
-  usable_key(*peer, 0);  // what waits already asked for a handshake, but perhaps in vain
   stage(*peer, bytes, read.length, plan_.count());
+  send_staged(*peer, false);  // or asks for a handshake again: the last request may have been in vain
 }
 
 // Congestion is told by a mark where the transport understands it; false: it does not, and is to lose a segment.
 bool Outbound::mark_congestion(uint8_t* packet) {
   const bool ip = packet[0] >> 4 == 4 || packet[0] >> 4 == 6;
-  if (!ip || !net::decapsulate_ecn(packet, net::kCe)) return false;
+  if (!ip || !net::mark_congestion(packet)) return false;
   state_.counters.count(Stat::kCongestionMarks);
   return true;
 }
 
 peer::Peer* Outbound::route(const uint8_t* packet, uint32_t length) {
-  const uint32_t id =
-      is_ipv4(packet) ? state_.allowed_ips.lookup4(packet + 16) : state_.allowed_ips.lookup6(packet + 24);
+  const uint32_t id = state_.allowed_ips.peer_of_destination(packet);
   if (id == routing::kNoPeer) {
     state_.counters.drop(Drop::kNoPeer, plan_.count());
     refuse(packet, length);
@@ -92,10 +89,10 @@ peer::Peer* Outbound::route(const uint8_t* packet, uint32_t length) {
   return peer;
 }
 
-// Sends the packets of plan_ but the first `skip`. False: no usable key.
+// Sends the packets of plan_ but the first `skip`. False: there is no usable key; one is asked for.
 bool Outbound::send(peer::Peer& peer, const uint8_t* packet, uint32_t skip) {
   const uint32_t count = plan_.count();
-  if (!usable_key(peer, count)) return false;
+  if (!has_key(peer, count)) return false;
   if (skip != 0) state_.counters.drop(Drop::kCongestion, skip);
   if (skip == count) return true;
   peer::Keypair& keypair = *peer.current;
@@ -115,13 +112,13 @@ bool Outbound::send(peer::Peer& peer, const uint8_t* packet, uint32_t skip) {
 }
 
 bool Outbound::send_empty(peer::Peer& peer) {
-  if (!usable_key(peer, 1)) return false;
+  if (!has_key(peer, 1)) return false;
   batch_.add(*peer.current, peer.current->send_counter++, 0, 0);
   sent(peer);
   return true;
 }
 
-bool Outbound::usable_key(peer::Peer& peer, uint32_t packets) {
+bool Outbound::has_key(peer::Peer& peer, uint32_t packets) {
   if (peer.current && peer.current->can_send(state_.now, packets)) return true;
   state_.request_handshake(peer);
   return false;
@@ -156,13 +153,33 @@ void Outbound::send_staged(peer::Peer& peer, bool keepalive) {
   batch_.flush();
 }
 
+void Outbound::send_handshake(peer::Peer& peer, std::span<const uint8_t> bytes) {
+  if (!peer.path.remote || !state_.sockets) return;
+  const net::SendResult result = send_control(peer.path, bytes);
+  if (result.source_gone) peer.path.source.set = false;
+  if (result.failed_datagrams != 0) {
+    state_.counters.drop(Drop::kSendFailed);
+    return;
+  }
+  peer::add_relaxed(peer.stats.tx_bytes, uint64_t{result.sent_bytes});
+  peer.any_authenticated_packet_sent(state_.now_ms);
+}
+
+void Outbound::send_datagram(const net::Path& path, std::span<const uint8_t> bytes) {
+  if (state_.sockets && send_control(path, bytes).failed_datagrams != 0) state_.counters.drop(Drop::kSendFailed);
+}
+
+net::SendResult Outbound::send_control(const net::Path& path, std::span<const uint8_t> bytes) {
+  constexpr uint8_t kTrafficClass = 0x88;  // AF41, as the kernel module
+  const auto length = static_cast<uint32_t>(bytes.size());
+  return state_.sockets->for_endpoint(path.remote).send({bytes.data(), length, length, 1, kTrafficClass, path});
+}
+
 // Tells the local sender, at most 100 times a second with bursts of 50.
 void Outbound::refuse(const uint8_t* packet, uint32_t length) {
-  constexpr uint64_t kCostNs = 10 * kNanosPerMilli;
-  constexpr uint64_t kBurstNs = 50 * kCostNs;
-  unreachable_tokens_ns_ = std::max(unreachable_tokens_ns_, state_.now - std::min(state_.now, kBurstNs));
-  if (unreachable_tokens_ns_ + kCostNs > state_.now) return;
-  unreachable_tokens_ns_ += kCostNs;
+  constexpr uint64_t kIntervalNs = 10 * kNanosPerMilli;
+  constexpr uint64_t kBurst = 50;
+  if (!unreachable_.take(state_.now, kIntervalNs, kBurst)) return;
 
   uint8_t answer[tun::kMaxUnreachableLength];
   const uint32_t answer_length = tun::make_unreachable(packet, length, answer);

@@ -11,12 +11,14 @@
 //     -> SendBatch        sealed together, sent with UDP_SEGMENT
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "engine/send_batch.h"
 #include "engine/state.h"
 #include "engine/tun_queues.h"
 #include "tun/gso_split.h"
+#include "util/token_bucket.h"
 
 namespace weft::engine {
 
@@ -32,6 +34,11 @@ class Outbound {
   // Sends what waits for a key; with nothing waiting an empty packet, if `keepalive`.
   void send_staged(peer::Peer& peer, bool keepalive);
 
+  // A handshake message to where the peer is; counts as an authenticated packet sent.
+  void send_handshake(peer::Peer& peer, std::span<const uint8_t> bytes);
+  // A message that belongs to no peer (a cookie reply).
+  void send_datagram(const net::Path& path, std::span<const uint8_t> bytes);
+
   void flush() { batch_.flush(); }
 
  private:
@@ -41,8 +48,9 @@ class Outbound {
   peer::Peer* route(const uint8_t* packet, uint32_t length);
   bool send(peer::Peer& peer, const uint8_t* packet, uint32_t skip);
   bool send_empty(peer::Peer& peer);
-  bool usable_key(peer::Peer& peer, uint32_t packets);
+  bool has_key(peer::Peer& peer, uint32_t packets);
   void sent(peer::Peer& peer);
+  net::SendResult send_control(const net::Path& path, std::span<const uint8_t> bytes);
   void stage(peer::Peer& peer, const uint8_t* bytes, uint32_t length, uint32_t packets);
   void refuse(const uint8_t* packet, uint32_t length);
   uint32_t padded(uint32_t length) const;
@@ -52,7 +60,7 @@ class Outbound {
   SendBatch batch_;
   tun::SegmentPlan plan_;
   std::vector<uint8_t> buffer_;
-  uint64_t unreachable_tokens_ns_ = 0;
+  TokenBucket unreachable_;
 };
 
 }  // namespace weft::engine

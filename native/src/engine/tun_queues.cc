@@ -1,5 +1,6 @@
 #include "engine/tun_queues.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace weft::engine {
@@ -53,8 +54,8 @@ bool TunQueues::read_bulk(uint64_t now, std::span<uint8_t> buffer, Packet& packe
 
 void TunQueues::queue_empty(uint32_t number, bool was_new) {
   Queue& queue = queues_[number];
-  // Packets that the kernel counted but had no room for would be missed for ever: level the count when it is sure that
-  // nothing is on its way in.
+  // The program also counts packets that the kernel then had no room for. Level the count where it is sure that nothing
+  // is on its way in.
   constexpr uint64_t kSettledNs = kNanosPerMilli;
   const uint64_t entered = tun_.steering()->entered(number);
   if (entered != queue.left && now_ns() > tun_.steering()->entry_time(number, entered - 1) + kSettledNs) {
@@ -74,6 +75,9 @@ bool TunQueues::judge(uint32_t number, uint64_t now) {
   Queue& queue = queues_[number];
   const tun::Steering& steering = *tun_.steering();
   const uint64_t entered = steering.entered(number);
+  // Nor can more be waiting than a ring holds.
+  constexpr uint64_t kRingPackets = 500;  // txqueuelen of a TUN
+  queue.left = std::max(queue.left, entered - std::min(entered, kRingPackets));
   if (queue.left >= entered) return false;
   const uint64_t entry = steering.entry_time(number, queue.left++);
   const bool standing = entered > queue.left;

@@ -24,7 +24,7 @@ int Poller::add(int fd, Ready bit) {
 
 void Poller::remove(int fd) { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
-Ready Poller::wait_up_to(int timeout_ms) {
+Ready Poller::wait(int timeout_ms) {
   constexpr int kMaxEvents = 16;
   epoll_event events[kMaxEvents];
   const int n = epoll_wait(epoll_.get(), events, kMaxEvents, timeout_ms);

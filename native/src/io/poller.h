@@ -19,17 +19,14 @@ class Poller {
   int add(int fd, Ready bit);
   void remove(int fd);
 
-  // What is readable now.
-  Ready poll() { return wait_up_to(0); }
-  // The same, sleeping until there is something or `timeout_ms` is over (-1: for ever).
-  Ready wait(int timeout_ms) { return wait_up_to(timeout_ms); }
+  // What is readable, waiting until there is something or `timeout_ms` is over (0: not at all, -1: for ever).
+  Ready wait(int timeout_ms);
 
   // From any thread: ends the current or the next wait().
   void wake();
 
  private:
   static constexpr Ready kWake = Ready{1} << 31;
-  Ready wait_up_to(int timeout_ms);
 
   UniqueFd epoll_;
   UniqueFd event_;

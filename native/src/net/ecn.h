@@ -18,4 +18,7 @@ uint8_t inner_ecn(const uint8_t* ip);
 // must be dropped, as the path marked congestion and the inner transport would not understand it.
 bool decapsulate_ecn(uint8_t* ip, uint8_t outer_ecn);
 
+// Says congestion to the inner transport itself. False: it does not understand marks.
+inline bool mark_congestion(uint8_t* ip) { return decapsulate_ecn(ip, kCe); }
+
 }  // namespace weft::net

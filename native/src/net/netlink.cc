@@ -9,8 +9,10 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #ifndef TUNGETDEVNETNS
@@ -74,21 +76,47 @@ LinkState parse_link(nlmsghdr* message) {
   return state;
 }
 
+// For its lifetime the thread is in the network namespace of the TUN interface, which others may move about.
+class InNamespaceOf {
+ public:
+  explicit InNamespaceOf(int tun_fd) {
+    const UniqueFd target(ioctl(tun_fd, TUNGETDEVNETNS));
+    if (!target) return;  // an older kernel, or the interface is going away
+    UniqueFd home(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    struct stat there, here;
+    if (!home || fstat(target.get(), &there) < 0 || fstat(home.get(), &here) < 0) {
+      error_ = errno;
+    } else if (there.st_dev != here.st_dev || there.st_ino != here.st_ino) {
+      // Only now, as it takes CAP_SYS_ADMIN.
+      if (setns(target.get(), CLONE_NEWNET) < 0) {
+        error_ = errno;
+      } else {
+        home_ = std::move(home);
+      }
+    }
+  }
+  ~InNamespaceOf() {
+    if (home_ && setns(home_.get(), CLONE_NEWNET) < 0) std::abort();  // sockets would open in the wrong place
+  }
+  InNamespaceOf(const InNamespaceOf&) = delete;
+  InNamespaceOf& operator=(const InNamespaceOf&) = delete;
+
+  int error() const { return error_; }
+
+ private:
+  UniqueFd home_;
+  int error_ = 0;
+};
+
 }  // namespace
 
 int LinkMonitor::open(int tun_fd) {
   tun_fd_ = tun_fd;
-  UniqueFd target(ioctl(tun_fd, TUNGETDEVNETNS));
-  if (!target) return open_in_current_namespace();  // an older kernel, or the interface is going away
-  UniqueFd home(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
-  if (!home) return errno;
-  if (setns(target.get(), CLONE_NEWNET) < 0) return errno;
-  const int error = open_in_current_namespace();
-  setns(home.get(), CLONE_NEWNET);
-  return error;
+  const InNamespaceOf entered(tun_fd);
+  return entered.error() != 0 ? entered.error() : open_in_its_namespace();
 }
 
-int LinkMonitor::open_in_current_namespace() {
+int LinkMonitor::open_in_its_namespace() {
   ifreq request{};
   if (ioctl(tun_fd_, TUNGETIFF, &request) < 0) return errno;
   index_ = if_nametoindex(request.ifr_name);
@@ -97,8 +125,10 @@ int LinkMonitor::open_in_current_namespace() {
   return query() ? 0 : EIO;
 }
 
-// Asks for the state as it is; the answer comes through the same socket, in order with later changes.
+// Asks for the state as it is now. What the monitoring socket still holds is older, so it must be read before.
 bool LinkMonitor::query() {
+  const InNamespaceOf entered(tun_fd_);
+  if (entered.error() != 0) return false;
   UniqueFd fd;
   if (open_netlink(fd, 0, true) != 0) return false;
   Request<ifinfomsg> request(RTM_GETLINK, 0);
@@ -112,45 +142,50 @@ bool LinkMonitor::query() {
   return true;
 }
 
-// True if a message told a new state.
-bool LinkMonitor::read_pending(bool& deleted) {
+// Takes the state of the last message.
+void LinkMonitor::read_pending(bool& deleted) {
   alignas(nlmsghdr) uint8_t buffer[16384];
-  bool changed = false;
+  bool lost = false;
   for (;;) {
     const ssize_t n = recv(fd_.get(), buffer, sizeof buffer, MSG_DONTWAIT);
     if (n < 0 && errno == ENOBUFS) {
-      // News was lost: look again.
-      const LinkState before = state_;
-      if (!query()) deleted = true;
-      changed |= before.up != state_.up || before.mtu != state_.mtu;
+      lost = true;
       continue;
     }
-    if (n <= 0) return changed;
+    if (n <= 0) break;
     auto left = static_cast<uint32_t>(n);
     for (auto* m = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
       if (m->nlmsg_type != RTM_NEWLINK && m->nlmsg_type != RTM_DELLINK) continue;
       if (static_cast<ifinfomsg*>(NLMSG_DATA(m))->ifi_index != static_cast<int>(index_)) continue;
       if (m->nlmsg_type == RTM_DELLINK) {
         deleted = true;
-        continue;
+      } else {
+        state_ = parse_link(m);
       }
-      const LinkState state = parse_link(m);
-      changed |= state.up != state_.up || state.mtu != state_.mtu;
-      state_ = state;
     }
   }
+  if (lost && !query()) deleted = true;
 }
 
 bool LinkMonitor::update() {
+  const LinkState before = state_;
   bool deleted = false;
-  bool changed = read_pending(deleted);
-  if (deleted) {
-    // Gone from this namespace: either moved (the descriptor still leads to it) or deleted for good.
-    const LinkState before = state_;
-    if (open(tun_fd_) != 0) state_.up = false;
-    changed |= before.up != state_.up || before.mtu != state_.mtu;
-  }
-  return changed;
+  read_pending(deleted);
+  // Gone from this namespace: either moved (the descriptor still leads to it) or deleted for good.
+  if (deleted && open(tun_fd_) != 0) state_.up = false;
+  return before.up != state_.up || before.mtu != state_.mtu;
+}
+
+void LinkMonitor::set_gso_max_size(uint32_t bytes) const {
+  const InNamespaceOf entered(tun_fd_);
+  UniqueFd fd;
+  if (entered.error() != 0 || open_netlink(fd, 0, true) != 0) return;
+  Request<ifinfomsg> request(RTM_NEWLINK, NLM_F_ACK);
+  request.body().ifi_index = static_cast<int>(index_);
+  request.add(IFLA_GSO_MAX_SIZE, &bytes, sizeof bytes);
+  if (!request.send_to(fd.get())) return;
+  uint8_t reply[512];
+  [[maybe_unused]] const ssize_t n = recv(fd.get(), reply, sizeof reply, 0);  // waits until it is done
 }
 
 int RouteMonitor::open() {
@@ -194,18 +229,6 @@ uint32_t RouteMonitor::route_interface(const Endpoint& remote, const Source& sou
     if (a.rta_type == RTA_OIF) std::memcpy(&interface_index, RTA_DATA(&a), sizeof interface_index);
   });
   return interface_index;
-}
-
-void set_gso_max_size(const std::string& interface_name, uint32_t bytes) {
-  UniqueFd fd;
-  const unsigned index = if_nametoindex(interface_name.c_str());
-  if (index == 0 || open_netlink(fd, 0, true) != 0) return;
-  Request<ifinfomsg> request(RTM_NEWLINK, NLM_F_ACK);
-  request.body().ifi_index = static_cast<int>(index);
-  request.add(IFLA_GSO_MAX_SIZE, &bytes, sizeof bytes);
-  if (!request.send_to(fd.get())) return;
-  uint8_t reply[512];
-  if (recv(fd.get(), reply, sizeof reply, 0) < 0) return;  // waits until it is done; refusal leaves the default
 }
 
 }  // namespace weft::net

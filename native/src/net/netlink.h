@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <string>
 
 #include "net/endpoint.h"
 #include "util/unique_fd.h"
@@ -26,9 +24,12 @@ class LinkMonitor {
   // Reads what has come; true if the state changed. Reopens itself after the interface moved to another namespace.
   bool update();
 
+  // Sets IFLA_GSO_MAX_SIZE: the largest super-packet the stack hands to the interface. A refusal leaves the default.
+  void set_gso_max_size(uint32_t bytes) const;
+
  private:
-  int open_in_current_namespace();
-  bool read_pending(bool& deleted);
+  int open_in_its_namespace();
+  void read_pending(bool& deleted);
   bool query();
 
   UniqueFd fd_;
@@ -52,8 +53,5 @@ class RouteMonitor {
   UniqueFd fd_;
   UniqueFd query_;
 };
-
-// Sets IFLA_GSO_MAX_SIZE of an interface in the current namespace: the largest super-packet the stack hands to it.
-void set_gso_max_size(const std::string& interface_name, uint32_t bytes);
 
 }  // namespace weft::net

@@ -102,9 +102,11 @@ bool source_refused(int error, bool is_v4) {
   return error == ENODEV || error == EADDRNOTAVAIL || (is_v4 ? error == ENETUNREACH : error == EINVAL);
 }
 
-bool segmentation_refused(int error) {
-  return error == EIO || error == EINVAL || error == EMSGSIZE || error == EOPNOTSUPP || error == ENOPROTOOPT;
-}
+// For good: the kernel or the device cannot segment. Older kernels say EINVAL where newer say EMSGSIZE, for a segment
+// that does not fit this one path, so neither says anything of the socket.
+bool segmentation_impossible(int error) { return error == EIO || error == EOPNOTSUPP || error == ENOPROTOOPT; }
+
+bool segmentation_refused(int error) { return error == EMSGSIZE || error == EINVAL || segmentation_impossible(error); }
 
 }  // namespace
 
@@ -204,6 +206,18 @@ int UdpSocket::send_message(const Outgoing& out, bool with_source, bool segmente
   }
 }
 
+// Returns 0 or an errno. Without the source address where that is refused.
+int UdpSocket::send_from(const Outgoing& out, bool segmented, SendResult& result) const {
+  const bool with_source = out.path.source.set && !result.source_gone;
+  ++result.calls;
+  const int error = send_message(out, with_source, segmented);
+  if (error == 0 || !with_source || !source_refused(error, is_v4_)) return error;
+  // Measured on Linux 6.18: ENETUNREACH (IPv4), EINVAL (IPv6), ENODEV (dead interface). Send the same datagram again.
+  ++result.calls;
+  result.source_gone = true;
+  return send_message(out, false, segmented);
+}
+
 void UdpSocket::send_one_by_one(const Outgoing& out, SendResult& result) const {
   Outgoing one = out;
   one.count = 1;
@@ -211,8 +225,7 @@ void UdpSocket::send_one_by_one(const Outgoing& out, SendResult& result) const {
     one.data = out.data + offset;
     one.length = std::min(out.segment, out.length - offset);
     one.segment = one.length;
-    ++result.calls;
-    if (send_message(one, out.path.source.set && !result.source_gone, false) == 0) {
+    if (send_from(one, false, result) == 0) {
       result.sent_bytes += one.length;
     } else {
       ++result.failed_datagrams;
@@ -231,19 +244,11 @@ SendResult UdpSocket::send(const Outgoing& out) {
     send_one_by_one(out, result);
     return result;
   }
-  ++result.calls;
-  int error = send_message(out, out.path.source.set, segmented);
-  if (error != 0 && out.path.source.set && source_refused(error, is_v4_)) {
-    // Measured on Linux 6.18: ENETUNREACH (IPv4), EINVAL (IPv6), ENODEV (dead interface). Send the same datagram again.
-    ++result.calls;
-    result.source_gone = true;
-    error = send_message(out, false, segmented);
-  }
+  const int error = send_from(out, segmented, result);
   if (error == 0) {
     result.sent_bytes = out.length;
   } else if (segmented && segmentation_refused(error)) {
-    // EMSGSIZE is this path's MTU; the others mean that the device or kernel cannot segment at all.
-    segmentation_ = error == EMSGSIZE;
+    segmentation_ = !segmentation_impossible(error);
     result.segmentation_off = true;
     send_one_by_one(out, result);
   } else {

@@ -63,6 +63,7 @@ class UdpSocket {
 
  private:
   int send_message(const Outgoing& out, bool with_source, bool segmented) const;
+  int send_from(const Outgoing& out, bool segmented, SendResult& result) const;
   void send_one_by_one(const Outgoing& out, SendResult& result) const;
 
   UniqueFd fd_;

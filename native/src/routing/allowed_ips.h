@@ -24,6 +24,12 @@ class AllowedIps {
   uint32_t lookup4(const uint8_t* address) const;
   uint32_t lookup6(const uint8_t* address) const;
 
+  // The same for the addresses of a complete IPv4 or IPv6 header.
+  uint32_t peer_of_destination(const uint8_t* ip) const {
+    return ip[0] >> 4 == 4 ? lookup4(ip + 16) : lookup6(ip + 24);
+  }
+  uint32_t peer_of_source(const uint8_t* ip) const { return ip[0] >> 4 == 4 ? lookup4(ip + 12) : lookup6(ip + 8); }
+
  private:
   PrefixTrie<uint32_t> v4_;
   PrefixTrie<Uint128> v6_;
