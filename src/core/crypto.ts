@@ -25,12 +25,7 @@ export interface Crypto {
   open(key: Uint8Array, counter: number, sealed: Uint8Array, aad: Uint8Array): Uint8Array | null;
   /** XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), 24-byte nonce. */
   xseal(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, aad: Uint8Array): Uint8Array;
-  xopen(
-    key: Uint8Array,
-    nonce: Uint8Array,
-    sealed: Uint8Array,
-    aad: Uint8Array,
-  ): Uint8Array | null;
+  xopen(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, aad: Uint8Array): Uint8Array | null;
   /** Constant-time comparison of equal-length strings; false if the lengths differ. */
   equal(a: Uint8Array, b: Uint8Array): boolean;
 }

@@ -17,7 +17,11 @@ type Meet = (net: Network, outer?: 4 | 6) => Promise<[Side, Side]>;
 function meet(first: string, second: string): Meet {
   return async (net, outer = 4) => {
     const presharedKey = randomKey();
-    const [a, b] = await pair(net, { implementations: [first, second], outer: 'none', presharedKey });
+    const [a, b] = await pair(net, {
+      implementations: [first, second],
+      outer: 'none',
+      presharedKey,
+    });
     const endpoint = outer === 4 ? b.endpoint4 : b.endpoint6;
     await a.node.set('peer', b.node.publicKey, 'endpoint', endpoint);
     return [a, b];
@@ -70,7 +74,12 @@ describe.each(cases)('%s', (_, start) => {
     const keysOfB = generateKeyPair();
     await a.node.set('peer', b.node.publicKey, 'remove');
     await a.node.set(
-      'peer', keysOfB.publicKey, 'allowed-ips', `${b.inner4}/32`, 'endpoint', b.endpoint4,
+      'peer',
+      keysOfB.publicKey,
+      'allowed-ips',
+      `${b.inner4}/32`,
+      'endpoint',
+      b.endpoint4,
     );
     await b.node.setPrivateKey(keysOfB.privateKey);
     await expectPing(a.namespace, b.inner4, { waitS: 8 });

@@ -60,9 +60,22 @@ describe('configuration', () => {
     const peer = generateKeyPair().publicKey;
     const psk = randomKey();
     await node.set(
-      'private-key', net.file(node.keys.privateKey), 'listen-port', '4321', 'fwmark', '0x1234',
-      'peer', peer, 'preshared-key', net.file(psk), 'endpoint', '[2001:db8::1]:51820',
-      'persistent-keepalive', '25', 'allowed-ips', '10.0.0.0/8,fd00::/8',
+      'private-key',
+      net.file(node.keys.privateKey),
+      'listen-port',
+      '4321',
+      'fwmark',
+      '0x1234',
+      'peer',
+      peer,
+      'preshared-key',
+      net.file(psk),
+      'endpoint',
+      '[2001:db8::1]:51820',
+      'persistent-keepalive',
+      '25',
+      'allowed-ips',
+      '10.0.0.0/8,fd00::/8',
     );
     expect(await node.show('private-key')).toBe(node.keys.privateKey);
     expect(await node.show('public-key')).toBe(node.publicKey);
@@ -75,8 +88,18 @@ describe('configuration', () => {
     expect(await node.showPeer('latest-handshakes', peer)).toEqual(['0']);
     expect(await node.showPeer('transfer', peer)).toEqual(['0', '0']);
     await node.set(
-      'private-key', '/dev/null', 'fwmark', 'off',
-      'peer', peer, 'preshared-key', '/dev/null', 'persistent-keepalive', 'off', 'allowed-ips', '',
+      'private-key',
+      '/dev/null',
+      'fwmark',
+      'off',
+      'peer',
+      peer,
+      'preshared-key',
+      '/dev/null',
+      'persistent-keepalive',
+      'off',
+      'allowed-ips',
+      '',
     );
     expect(await node.show('private-key')).toBe('(none)');
     expect(await node.show('fwmark')).toBe('off');
@@ -96,13 +119,14 @@ describe('configuration', () => {
     await node.setConfiguration(text);
     const shown = async () => {
       const conf = await node.namespace.check(['wg', 'showconf', node.interfaceName]);
-      return conf.split('[Peer]').map((part) => part.trim()).sort();
+      return conf
+        .split('[Peer]')
+        .map((part) => part.trim())
+        .sort();
     };
     const first = await shown();
     expect(first).toHaveLength(31);
-    await node.setConfiguration(
-      await node.namespace.check(['wg', 'showconf', node.interfaceName]),
-    );
+    await node.setConfiguration(await node.namespace.check(['wg', 'showconf', node.interfaceName]));
     expect(await shown()).toEqual(first);
     const without = net.file(text.slice(0, text.lastIndexOf('[Peer]')));
     await node.namespace.check(['wg', 'syncconf', node.interfaceName, without]);

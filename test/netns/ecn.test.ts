@@ -67,7 +67,9 @@ describe('ECN', () => {
           const before = await b.namespace.nftPackets(counter);
           await expectPing(a.namespace, address, { args: ['-Q', `${dscp | ecn}`] });
           expect([counter, address, (await b.namespace.nftPackets(counter)) - before]).toEqual([
-            counter, address, 1,
+            counter,
+            address,
+            1,
           ]);
         }
       }
@@ -75,7 +77,9 @@ describe('ECN', () => {
       expect(await b.namespace.nftPackets('dscp6')).toBe(0);
     });
 
-    test(`congestion on outer IPv${outer} marks capable packets and drops others`, async ({ net }) => {
+    test(`congestion on outer IPv${outer} marks capable packets and drops others`, async ({
+      net,
+    }) => {
       const [a, b] = await pair(net, { outer });
       await expectPing(a.namespace, b.inner4);
       await countInner(b);

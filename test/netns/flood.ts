@@ -12,7 +12,11 @@ export async function flood(net: Network, victim: Side): Promise<Background> {
   const stranger = await net.namespace('stranger');
   await net.link([victim.namespace, 'veth9', '10.0.9.1/24'], [stranger, 'veth0', '10.0.9.2/24']);
   const child = net.spawn(stranger, [
-    'node', FLOOD, '10.0.9.1', `${victim.port}`, hex(victim.node.publicKey),
+    'node',
+    FLOOD,
+    '10.0.9.1',
+    `${victim.port}`,
+    hex(victim.node.publicKey),
   ]);
   await until('the flood has begun', () => child.output.includes('sent'));
   return child;

@@ -65,7 +65,8 @@ describe('hostile input', () => {
       return bytes;
     };
     for (const length of [0, 1, 3, 4, 16, 31, 32, 64, 92, 148, 1452, 9000, 65507]) {
-      for (const type of [0, 1, 2, 3, 4, 5, 255]) socket.send('10.0.0.1', a.port, head(type, length));
+      for (const type of [0, 1, 2, 3, 4, 5, 255])
+        socket.send('10.0.0.1', a.port, head(type, length));
     }
     for (const length of [147, 149]) socket.send('10.0.0.1', a.port, head(1, length));
     for (const length of [91, 93]) socket.send('10.0.0.1', a.port, head(2, length));
@@ -85,8 +86,12 @@ describe('hostile input', () => {
     const stranger = await UdpSocket.bind(net, b.namespace, '10.0.0.2', 7001);
     const data = fromA(socket, a, DATA).at(-1) ?? Buffer.alloc(0);
     const forgeries = [
-      ...[1, 2, 3, 4, 7, 8, 15, 16, 40, data.length - 1].map((i) => withByte(data, i, (x) => x ^ 1)),
-      ...[0, 4, 15, 16, 31, 32, 33, data.length - 16, data.length - 1].map((n) => data.subarray(0, n)),
+      ...[1, 2, 3, 4, 7, 8, 15, 16, 40, data.length - 1].map((i) =>
+        withByte(data, i, (x) => x ^ 1),
+      ),
+      ...[0, 4, 15, 16, 31, 32, 33, data.length - 16, data.length - 1].map((n) =>
+        data.subarray(0, n),
+      ),
       Buffer.concat([data, Buffer.alloc(16)]),
       Buffer.concat([data, data]),
       withByte(data, 15, () => 0xff), // a counter past REJECT_AFTER_MESSAGES

@@ -4,9 +4,9 @@ import { describe, expect } from 'vitest';
 import { test } from './harness.js';
 import { generateKeyPair } from './keys.js';
 import { until } from './process.js';
-import { socketPath, WireGuardNode } from './wireguard-node.js';
 import { pair } from './topology.js';
 import { expectNoPing, expectPing } from './traffic.js';
+import { socketPath, WireGuardNode } from './wireguard-node.js';
 
 describe('interface', () => {
   test('stops on link down and works again on link up', async ({ net }) => {
@@ -81,12 +81,21 @@ describe('interface', () => {
 
   test('sends persistent keepalives as soon as it is up', async ({ net }) => {
     const where = await net.namespace('a');
-    await net.link([where, 'veth0', '10.0.0.1/24'], [await net.namespace('b'), 'veth0', '10.0.0.2/24']);
+    await net.link(
+      [where, 'veth0', '10.0.0.1/24'],
+      [await net.namespace('b'), 'veth0', '10.0.0.2/24'],
+    );
     const node = await WireGuardNode.start(net, where);
     const peer = generateKeyPair().publicKey;
     await node.set(
-      'private-key', net.file(node.keys.privateKey),
-      'peer', peer, 'endpoint', '10.0.0.2:1', 'persistent-keepalive', '1',
+      'private-key',
+      net.file(node.keys.privateKey),
+      'peer',
+      peer,
+      'endpoint',
+      '10.0.0.2:1',
+      'persistent-keepalive',
+      '1',
     );
     expect((await node.transfer(peer)).tx).toBe(0);
     await node.up();
@@ -95,7 +104,10 @@ describe('interface', () => {
 
   test('sends persistent keepalives when the private key comes after the link', async ({ net }) => {
     const where = await net.namespace('a');
-    await net.link([where, 'veth0', '10.0.0.1/24'], [await net.namespace('b'), 'veth0', '10.0.0.2/24']);
+    await net.link(
+      [where, 'veth0', '10.0.0.1/24'],
+      [await net.namespace('b'), 'veth0', '10.0.0.2/24'],
+    );
     const node = await WireGuardNode.start(net, where);
     const peer = generateKeyPair().publicKey;
     await node.set('peer', peer, 'endpoint', '10.0.0.2:1', 'persistent-keepalive', '1');

@@ -16,8 +16,14 @@ describe('keys', () => {
       await a.node.setPrivateKey(next.privateKey);
       await a.node.setPresharedKey(b.node.publicKey, psk);
       await b.node.set(
-        'peer', next.publicKey, 'preshared-key', net.file(psk),
-        'allowed-ips', `${a.inner4}/32`, 'endpoint', a.endpoint4,
+        'peer',
+        next.publicKey,
+        'preshared-key',
+        net.file(psk),
+        'allowed-ips',
+        `${a.inner4}/32`,
+        'endpoint',
+        a.endpoint4,
       );
       await expectPing(a.namespace, b.inner4);
     }
@@ -74,16 +80,32 @@ describe('keys', () => {
       (await b.namespace.check(['ss', '-tlnH', 'sport = 5201'])).includes('5201'),
     );
     const client = net.spawn(a.namespace, [
-      'iperf3', '-C', 'cubic', '-t', '20', '-c', b.inner4, '--bidir',
+      'iperf3',
+      '-C',
+      'cubic',
+      '-t',
+      '20',
+      '-c',
+      b.inner4,
+      '--bidir',
     ]);
     for (let round = 0; round < 5; round++) {
-      await until('traffic flows', async () => {
-        return (await a.node.transfer(b.node.publicKey)).tx > 5_000_000;
-      }, 10_000);
+      await until(
+        'traffic flows',
+        async () => {
+          return (await a.node.transfer(b.node.publicKey)).tx > 5_000_000;
+        },
+        10_000,
+      );
       await a.node.set('peer', b.node.publicKey, 'remove');
       expect(await a.node.show('peers')).toBe('');
       await a.node.set(
-        'peer', b.node.publicKey, 'endpoint', b.endpoint4, 'allowed-ips', `${b.inner4}/32`,
+        'peer',
+        b.node.publicKey,
+        'endpoint',
+        b.endpoint4,
+        'allowed-ips',
+        `${b.inner4}/32`,
       );
       await pause(50);
     }

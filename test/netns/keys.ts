@@ -29,5 +29,8 @@ function publicKeyOf(secret: Buffer): string {
     format: 'der',
     type: 'pkcs8',
   });
-  return createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
+  return createPublicKey(key)
+    .export({ format: 'der', type: 'spki' })
+    .subarray(-32)
+    .toString('base64');
 }

@@ -3,9 +3,9 @@ import { describe, expect } from 'vitest';
 import { addAddress, type Namespace, test } from './harness.js';
 import { generateKeyPair } from './keys.js';
 import { until } from './process.js';
-import { WireGuardNode } from './wireguard-node.js';
 import { pair } from './topology.js';
 import { expectNoPing, expectPing, ping } from './traffic.js';
+import { WireGuardNode } from './wireguard-node.js';
 
 /** Counts echo requests that leave the tunnel on this side. */
 async function countEchoRequests(where: Namespace, device: string): Promise<() => Promise<number>> {
@@ -147,9 +147,13 @@ describe('routing', () => {
     await a.node.set('peer', b.node.publicKey, 'endpoint', `${b.inner4}:7`);
     await ping(a.namespace, b.inner4, { count: 5, waitS: 0.5 });
     await a.node.set('peer', b.node.publicKey, 'endpoint', b.endpoint4);
-    await until('the tunnel works again', async () => {
-      return (await ping(a.namespace, b.inner4, { waitS: 0.5 })).received === 1;
-    }, 15_000);
+    await until(
+      'the tunnel works again',
+      async () => {
+        return (await ping(a.namespace, b.inner4, { waitS: 0.5 })).received === 1;
+      },
+      15_000,
+    );
   });
 
   test('carries another tunnel', async ({ net }) => {

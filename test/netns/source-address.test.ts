@@ -2,9 +2,9 @@
 import { describe, expect } from 'vitest';
 import { addAddress, test } from './harness.js';
 import { until } from './process.js';
-import { WireGuardNode } from './wireguard-node.js';
 import { pair, type Side } from './topology.js';
 import { expectPing, iperf } from './traffic.js';
+import { WireGuardNode } from './wireguard-node.js';
 
 /** Points b at one of a's addresses; the answer must come from it, or b's endpoint would move. */
 async function expectReplyFrom(b: Side, a: Side, endpoint: string): Promise<void> {
@@ -82,10 +82,14 @@ describe('source address', () => {
     expect(await b.node.endpointOf(a.node.publicKey)).toBe('10.0.0.1:1001');
     await a.namespace.ip('route add 10.0.0.0/24 dev veth3 src 10.0.0.3 metric 1');
     // The kernel tells of the route when it likes: a packet or two may still go the old way.
-    await until('the better route is taken', async () => {
-      await expectPing(a.namespace, b.inner4);
-      return (await b.node.endpointOf(a.node.publicKey)) === '10.0.0.3:1001';
-    }, 2_000);
+    await until(
+      'the better route is taken',
+      async () => {
+        await expectPing(a.namespace, b.inner4);
+        return (await b.node.endpointOf(a.node.publicKey)) === '10.0.0.3:1001';
+      },
+      2_000,
+    );
   });
 
   test('recovers when the interface in use disappears', async ({ net }) => {
@@ -102,10 +106,7 @@ describe('source address', () => {
   test('serves peers over IPv4 and IPv6 from one port at once', async ({ net }) => {
     const [a, b] = await pair(net);
     const third = await net.namespace('c');
-    await net.link(
-      [a.namespace, 'veth9', 'fd00:bb::1/96'],
-      [third, 'veth0', 'fd00:bb::3/96'],
-    );
+    await net.link([a.namespace, 'veth9', 'fd00:bb::1/96'], [third, 'veth0', 'fd00:bb::3/96']);
     const c = await WireGuardNode.start(net, third);
     await c.setConfiguration(
       `[Interface]\nPrivateKey=${c.keys.privateKey}\nListenPort=1003\n[Peer]\nPublicKey=${a.node.publicKey}\n` +

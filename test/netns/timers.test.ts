@@ -44,16 +44,22 @@ async function cutOff(where: Namespace, peerPort: number): Promise<() => Promise
 }
 
 describe.concurrent('timers', { timeout: 60_000 }, () => {
-  test('a keepalive follows 10 s after data without an answer, and none follows a keepalive', async ({ net }) => {
+  test('a keepalive follows 10 s after data without an answer, and none follows a keepalive', async ({
+    net,
+  }) => {
     const [a, b] = await pair(net);
     await hush(b);
     await expectPing(a.namespace, b.inner4);
     await sendDatagram(a, b);
     const begun = performance.now();
     const before = (await a.node.transfer(b.node.publicKey)).rx;
-    await until('a keepalive arrives', async () => {
-      return (await a.node.transfer(b.node.publicKey)).rx !== before;
-    }, 14_000);
+    await until(
+      'a keepalive arrives',
+      async () => {
+        return (await a.node.transfer(b.node.publicKey)).rx !== before;
+      },
+      14_000,
+    );
     expect(performance.now() - begun).toBeGreaterThan(9_000);
     expect((await a.node.transfer(b.node.publicKey)).rx - before).toBe(KEEPALIVE_BYTES);
     const sent = (await a.node.transfer(b.node.publicKey)).tx;
@@ -90,9 +96,13 @@ describe.concurrent('timers', { timeout: 60_000 }, () => {
     const [a, b] = await pair(net);
     await expectPing(a.namespace, b.inner4);
     await a.node.set('peer', b.node.publicKey, 'persistent-keepalive', '1');
-    await until('one is sent at once', async () => {
-      return (await b.node.transfer(a.node.publicKey)).rx > 0;
-    }, 500);
+    await until(
+      'one is sent at once',
+      async () => {
+        return (await b.node.transfer(a.node.publicKey)).rx > 0;
+      },
+      500,
+    );
     const before = (await b.node.transfer(a.node.publicKey)).rx;
     await pause(5_000);
     const count = ((await b.node.transfer(a.node.publicKey)).rx - before) / KEEPALIVE_BYTES;

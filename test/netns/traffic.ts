@@ -27,9 +27,15 @@ export async function ping(
 ): Promise<PingResult> {
   const count = options.count ?? 1;
   // Once something was answered, ping waits for the rest only as long as its interval: it must not be short.
-  const spacing = options.intervalS === undefined ? ['-l', `${count}`] : ['-i', `${options.intervalS}`];
+  const spacing =
+    options.intervalS === undefined ? ['-l', `${count}`] : ['-i', `${options.intervalS}`];
   const done = await from.run([
-    'ping', '-n', '-c', `${count}`, '-W', `${options.waitS ?? 3}`,
+    'ping',
+    '-n',
+    '-c',
+    `${count}`,
+    '-W',
+    `${options.waitS ?? 3}`,
     ...spacing,
     ...(options.size === undefined ? [] : ['-s', `${options.size}`]),
     ...(options.args ?? []),
@@ -86,7 +92,12 @@ export async function iperf(
     (await server.check(['ss', '-tlnH', 'sport = 5201'])).includes('5201'),
   );
   const text = await client.check([
-    'iperf3', '-J', '-c', address, '-n', options.amount ?? '20M',
+    'iperf3',
+    '-J',
+    '-c',
+    address,
+    '-n',
+    options.amount ?? '20M',
     ...(options.udp ? ['-u', '-b', '300M'] : ['-C', 'cubic']),
     ...(options.reverse ? ['-R'] : []),
     ...(options.args ?? []),

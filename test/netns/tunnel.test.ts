@@ -55,7 +55,10 @@ describe('tunnel', () => {
 
   test('carries many parallel TCP streams', async ({ net }) => {
     const [a, b] = await pair(net);
-    const sum = await iperf(net, b.namespace, a.namespace, b.inner4, { amount: '4M', args: ['-P', '16'] });
+    const sum = await iperf(net, b.namespace, a.namespace, b.inner4, {
+      amount: '4M',
+      args: ['-P', '16'],
+    });
     expect(sum.bytes).toBeGreaterThan(1_000_000);
   });
 
@@ -90,7 +93,8 @@ describe('tunnel', () => {
   test('delivers what was sent before the handshake', async ({ net }) => {
     const [a, b] = await pair(net);
     // The first initiation is lost, so that the handshake (repeated after 5 s) ends after the last of them.
-    const dropping = 'table inet t {\n chain o {\n type filter hook output priority 0\n udp dport 1002 drop\n }\n}\n';
+    const dropping =
+      'table inet t {\n chain o {\n type filter hook output priority 0\n udp dport 1002 drop\n }\n}\n';
     await a.namespace.nft(dropping);
     const pings = ping(a.namespace, b.inner4, { count: 20, waitS: 8 });
     await until('20 packets entered the interface', async () => {

@@ -62,7 +62,13 @@ describe('UAPI', () => {
 
   test('closes the connection on an unknown operation', async ({ net }) => {
     const node = await start(net);
-    for (const request of ['dance=1\n\n', 'get=2\n\n', 'set=0\n\n', '\n\n\n', 'GET / HTTP/1.1\r\n\r\n']) {
+    for (const request of [
+      'dance=1\n\n',
+      'get=2\n\n',
+      'set=0\n\n',
+      '\n\n\n',
+      'GET / HTTP/1.1\r\n\r\n',
+    ]) {
       expect([request, await node.uapi(request)]).toEqual([request, '']);
     }
     expect(await node.uapi('get=1\n\n')).toMatch(/errno=0\n\n$/);
@@ -120,7 +126,8 @@ describe('UAPI', () => {
     await expectPing(a.namespace, b.inner4);
     await a.node.set('fwmark', '5', 'peer', b.node.publicKey, 'persistent-keepalive', '25');
     const lines = (await a.node.uapi('get=1\n\n')).trimEnd().split('\n');
-    const value = (name: string) => lines.find((line) => line.startsWith(`${name}=`))?.split('=')[1];
+    const value = (name: string) =>
+      lines.find((line) => line.startsWith(`${name}=`))?.split('=')[1];
     expect(value('private_key')).toBe(hex(a.node.keys.privateKey));
     expect(value('listen_port')).toBe('1001');
     expect(value('fwmark')).toBe('5');
@@ -156,7 +163,9 @@ describe('UAPI', () => {
     expect(state.indexOf('allowed_ip=10.0.0.0/8')).toBeGreaterThan(state.indexOf(two));
     state = await set(`public_key=${two}\nreplace_allowed_ips=true\nallowed_ip=0.0.0.0/0`);
     expect(state).not.toContain('10.0.0.0/8');
-    state = await set(`public_key=${three}\nupdate_only=true\nallowed_ip=0.0.0.0/0\nendpoint=1.2.3.4:5`);
+    state = await set(
+      `public_key=${three}\nupdate_only=true\nallowed_ip=0.0.0.0/0\nendpoint=1.2.3.4:5`,
+    );
     expect(state).not.toContain(three);
     expect(state.indexOf('allowed_ip=0.0.0.0/0')).toBeGreaterThan(state.indexOf(two));
     state = await set(`public_key=${one}\nremove=true`);
@@ -172,9 +181,13 @@ describe('UAPI', () => {
     const node = await start(net);
     const [one, two] = [hex(randomKey()), hex(randomKey())];
     await node.uapi(`set=1\npublic_key=${one}\nallowed_ip=10.0.0.0/8\nallowed_ip=11.0.0.0/8\n\n`);
-    expect(await node.uapi(`set=1\npublic_key=${two}\nallowed_ip=-10.0.0.0/8\n\n`)).toBe('errno=0\n\n');
+    expect(await node.uapi(`set=1\npublic_key=${two}\nallowed_ip=-10.0.0.0/8\n\n`)).toBe(
+      'errno=0\n\n',
+    );
     expect(await node.uapi('get=1\n\n')).toContain('allowed_ip=10.0.0.0/8');
-    expect(await node.uapi(`set=1\npublic_key=${one}\nallowed_ip=-10.0.0.0/8\n\n`)).toBe('errno=0\n\n');
+    expect(await node.uapi(`set=1\npublic_key=${one}\nallowed_ip=-10.0.0.0/8\n\n`)).toBe(
+      'errno=0\n\n',
+    );
     const state = await node.uapi('get=1\n\n');
     expect(state).not.toContain('10.0.0.0/8');
     expect(state).toContain('allowed_ip=11.0.0.0/8');
@@ -186,7 +199,9 @@ describe('UAPI', () => {
     const idle = connect(path); // never says anything
     const keys = Array.from({ length: 40 }, () => hex(generateKeyPair().publicKey));
     const answers = await Promise.all(
-      keys.map((key) => uapi(path, `set=1\npublic_key=${key}\nallowed_ip=10.0.0.0/8\n\nget=1\n\n`, 2)),
+      keys.map((key) =>
+        uapi(path, `set=1\npublic_key=${key}\nallowed_ip=10.0.0.0/8\n\nget=1\n\n`, 2),
+      ),
     );
     idle.destroy();
     for (const [i, answer] of answers.entries()) expect(answer).toContain(`public_key=${keys[i]}`);

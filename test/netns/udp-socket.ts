@@ -38,7 +38,12 @@ export class UdpSocket {
   }
 
   #line(line: string): void {
-    const message = JSON.parse(line) as { bound?: boolean; address: string; port: number; hex: string };
+    const message = JSON.parse(line) as {
+      bound?: boolean;
+      address: string;
+      port: number;
+      hex: string;
+    };
     if (message.bound) {
       this.#bound = true;
       return;

@@ -6,8 +6,8 @@ import { type Namespace, type Network, test } from './harness.js';
 import { generateKeyPair, randomKey } from './keys.js';
 import { uniqueInterface } from './names.js';
 import { until } from './process.js';
-import { IMPLEMENTATION, socketPath, WireGuardNode } from './wireguard-node.js';
 import { expectPing } from './traffic.js';
+import { IMPLEMENTATION, socketPath, WireGuardNode } from './wireguard-node.js';
 
 /**
  * A copy of wg-quick beside an `ip` that knows no WireGuard devices: wg-quick searches its own directory first, and
@@ -39,15 +39,13 @@ class Quick {
 
   async run(action: 'up' | 'down', config: string): Promise<string> {
     return this.where.check([this.#program, action, config], {
-      env: { WG_QUICK_USERSPACE_IMPLEMENTATION: IMPLEMENTATION},
+      env: { WG_QUICK_USERSPACE_IMPLEMENTATION: IMPLEMENTATION },
     });
   }
 }
 
 /** A server with an inner network behind it, and a namespace for the client. */
-async function scene(
-  net: Network,
-): Promise<{ server: WireGuardNode; quick: Quick }> {
+async function scene(net: Network): Promise<{ server: WireGuardNode; quick: Quick }> {
   const [outside, client] = [await net.namespace('server'), await net.namespace('client')];
   await net.link(
     [outside, 'veth0', '10.0.0.1/24', 'fd00:aa::1/96'],
@@ -63,7 +61,12 @@ async function scene(
   return { server, quick };
 }
 
-function configuration(quick: Quick, server: WireGuardNode, extra: string, allowed: string): string {
+function configuration(
+  quick: Quick,
+  server: WireGuardNode,
+  extra: string,
+  allowed: string,
+): string {
   return quick.net.file(
     `[Interface]\nPrivateKey = ${quick.keys.privateKey}\nAddress = 10.9.0.2/24, fd09::2/64\n${extra}\n` +
       `[Peer]\nPublicKey = ${server.publicKey}\nEndpoint = 10.0.0.1:51820\nAllowedIPs = ${allowed}\n`,
@@ -136,7 +139,9 @@ describe('wg-quick', () => {
     await quick.run('up', conf);
     expect(await quick.where.ip('route show table 1234')).toContain('203.0.113.0/24');
     expect((await quick.where.check(['wg', 'show', quick.name, 'fwmark'])).trim()).toBe('0x77');
-    expect((await quick.where.check(['wg', 'show', quick.name, 'listen-port'])).trim()).toBe('4444');
+    expect((await quick.where.check(['wg', 'show', quick.name, 'listen-port'])).trim()).toBe(
+      '4444',
+    );
     await quick.where.ip('rule add to 203.0.113.0/24 table 1234');
     await expectPing(quick.where, '203.0.113.9');
     await quick.where.ip('rule del to 203.0.113.0/24 table 1234');
@@ -153,7 +158,9 @@ describe('wg-quick', () => {
     const text = net.file(readFileSync(single, 'utf8') + peers.join(''), basename(single));
     await quick.run('up', text);
     await expectPing(quick.where, '10.9.0.1');
-    expect((await quick.where.check(['wg', 'show', quick.name, 'peers'])).trim().split('\n')).toHaveLength(201);
+    expect(
+      (await quick.where.check(['wg', 'show', quick.name, 'peers'])).trim().split('\n'),
+    ).toHaveLength(201);
     await quick.run('down', text);
     await expectDown(quick);
   });

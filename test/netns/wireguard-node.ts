@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { resolve } from 'node:path';
-import { generateKeyPair, type KeyPair } from './keys.js';
 import { addAddress, type Namespace, type Network } from './harness.js';
+import { generateKeyPair, type KeyPair } from './keys.js';
 import { uniqueInterface } from './names.js';
 import { type Background, type Completed, until } from './process.js';
 
@@ -32,10 +32,14 @@ export class WireGuardNode {
   ): Promise<WireGuardNode> {
     const name = uniqueInterface();
     const child = net.spawn(namespace, [implementation, '-f', name], { LOG_LEVEL: 'verbose' });
-    await until(`${implementation} answers on ${socketPath(name)}`, async () => {
-      if (child.exitCode !== null) return true;
-      return existsSync(socketPath(name)) && (await accepts(socketPath(name)));
-    }, 15_000);
+    await until(
+      `${implementation} answers on ${socketPath(name)}`,
+      async () => {
+        if (child.exitCode !== null) return true;
+        return existsSync(socketPath(name)) && (await accepts(socketPath(name)));
+      },
+      15_000,
+    );
     if (child.exitCode !== null) throw new Error(`${implementation} ended: ${child.output}`);
     return new WireGuardNode(net, namespace, name, child, keys);
   }
