@@ -37,6 +37,8 @@ export class FakePeer {
   previous: LiveKeypair | null = null;
   next: LiveKeypair | null = null;
   staged: Uint8Array[] = [];
+  /** Index in the last handshake message sent to it. */
+  handshakeIndex: number | null = null;
   readonly record = new FakePeerRecord();
   #owesAnother = false;
 

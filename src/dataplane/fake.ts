@@ -192,6 +192,7 @@ export class FakeDataPlane implements DataPlane {
   sendHandshake(id: PeerId, bytes: Uint8Array): void {
     const peer = this.#peer(id);
     if (peer.endpoint === null || this.#socket === null) return;
+    peer.handshakeIndex = senderIndex(bytes);
     this.#send(peer.endpoint, peer.source, bytes);
     peer.noteSent(this.nowMs(), bytes.length);
   }
@@ -294,6 +295,10 @@ export class FakeDataPlane implements DataPlane {
       return;
     }
     const hasMac1 = type !== TYPE_COOKIE_REPLY;
+    if (!hasMac1 && !this.#awaitsAnswer(senderIndex(bytes))) {
+      this.#drop('unknown_index');
+      return;
+    }
     if (hasMac1 && !this.#options.cipher.verifyMac1(this.#publicKey, bytes)) {
       this.#drop('bad_mac1');
       return;
@@ -304,6 +309,11 @@ export class FakeDataPlane implements DataPlane {
     }
     this.#datagrams.push({ path, bytes });
     this.#tell();
+  }
+
+  /** A cookie reply must name the index of the last handshake message sent to some peer. */
+  #awaitsAnswer(index: number): boolean {
+    return [...this.#peers.values()].some((peer) => peer.handshakeIndex === index);
   }
 
   #receiveData(path: Path, bytes: Uint8Array): void {
@@ -461,4 +471,9 @@ function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
     a.address.length === b.address.length &&
     a.address.every((byte, i) => byte === b.address[i])
   );
+}
+
+/** The word after the type: whose index it is depends on the type. */
+function senderIndex(message: Uint8Array): number {
+  return new DataView(message.buffer, message.byteOffset).getUint32(4, true);
 }

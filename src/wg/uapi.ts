@@ -150,7 +150,9 @@ export function parseSetLine(
   const key = line.slice(0, equals);
   const parse = (section === 'device' ? DEVICE_KEYS : PEER_KEYS).get(key);
   if (parse === undefined) {
-    const reason = `unknown ${section} key '${key.slice(0, 40)}'`;
+    // What does not look like a key may be a secret that lost its own.
+    const name = /^[a-z_]{1,32}$/.test(key) ? ` '${key}'` : '';
+    const reason = `unknown ${section} key${name}`;
     return { type: 'failure', errno: UapiErrno.invalid, reason };
   }
   const operation = parse(line.slice(equals + 1), resolveZone);

@@ -400,10 +400,18 @@ export function dataPlaneSuite(name: string, createRig: () => Promise<Rig>): voi
         a.dataPlane.setPublicKey(PUBLIC_KEY);
         b.dataPlane.setPublicKey(PUBLIC_KEY);
         await Promise.all([a.dataPlane.sync(), b.dataPlane.sync()]);
-        a.dataPlane.sendHandshake(PEER, handshakeMessage(1, INITIATION_BYTES, PUBLIC_KEY));
+        const initiation = handshakeMessage(1, INITIATION_BYTES, PUBLIC_KEY);
+        a.dataPlane.sendHandshake(PEER, initiation);
         const { path } = await b.datagrams.take();
         const cookieReply = new Uint8Array(64);
         cookieReply[0] = 3;
+        const unasked = cookieReply.slice();
+        unasked.set(
+          initiation.subarray(4, 8).map((byte) => byte ^ 0xff),
+          4,
+        );
+        b.dataPlane.sendDatagram(path, unasked);
+        cookieReply.set(initiation.subarray(4, 8), 4);
         b.dataPlane.sendDatagram(path, cookieReply);
         const answer = await a.datagrams.take();
         expect(answer.bytes).toEqual(cookieReply);

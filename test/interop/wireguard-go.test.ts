@@ -113,10 +113,10 @@ describe.each(cases)('%s', (_, start) => {
 
   test('by a cookie while the responder is under load', async ({ net }) => {
     const [a, b] = await start(net);
-    const attack = await flood(net, b);
+    const attack = await flood(net, b, 30_000);
     await until('cookies are sent', () => (floodReport(attack).received['3'] ?? 0) > 0, 10_000);
-    // The first initiation earns a cookie, the next (after 5 s) uses it.
-    await expectPing(a.namespace, b.inner4, { waitS: 17 });
+    // The first initiation earns a cookie, the next (after 5 s) uses it; the flood may crowd out some.
+    await expectPing(a.namespace, b.inner4, { waitS: 22 });
     await endFlood(attack);
   });
 });

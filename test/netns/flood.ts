@@ -7,8 +7,8 @@ import type { Side } from './topology.js';
 
 const FLOOD = fileURLToPath(new URL('./handshake-flood.mjs', import.meta.url));
 
-/** Well-formed initiations with a good mac1, from a stranger, until stopped. */
-export async function flood(net: Network, victim: Side): Promise<Background> {
+/** Well-formed initiations with a good mac1, from a stranger, `rate` a second, until stopped. */
+export async function flood(net: Network, victim: Side, rate = Infinity): Promise<Background> {
   const stranger = await net.namespace('stranger');
   await net.link([victim.namespace, 'veth9', '10.0.9.1/24'], [stranger, 'veth0', '10.0.9.2/24']);
   const child = net.spawn(stranger, [
@@ -17,6 +17,7 @@ export async function flood(net: Network, victim: Side): Promise<Background> {
     '10.0.9.1',
     `${victim.port}`,
     hex(victim.node.publicKey),
+    `${rate}`,
   ]);
   await until('the flood has begun', () => child.output.includes('sent'));
   return child;

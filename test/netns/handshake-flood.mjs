@@ -1,13 +1,13 @@
-// Runs inside a namespace: handshake initiations with a valid mac1 and random contents, as fast as one process sends,
-// until SIGTERM. Prints what it sent and received, by message type, once in a while and at the end.
-//   node handshake-flood.mjs ADDRESS PORT PUBLIC-KEY-HEX
+// Runs inside a namespace: handshake initiations with a valid mac1 and random contents, RATE a second (or as many as one
+// process can send), until SIGTERM. Prints what it sent and received, by message type, once in a while and at the end.
+//   node handshake-flood.mjs ADDRESS PORT PUBLIC-KEY-HEX RATE|Infinity
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { blake2s } from '@noble/hashes/blake2.js';
 
 const DISTINCT = 256;
 const BURST = 32;
-const [address, port, publicKey] = process.argv.slice(2);
+const [address, port, publicKey, rate] = process.argv.slice(2);
 
 // mac1 = MAC(HASH("mac1----" | public key of the responder), message up to mac1): whitepaper 5.4.4.
 const key = blake2s(Buffer.concat([Buffer.from('mac1----'), Buffer.from(publicKey, 'hex')]));
@@ -29,7 +29,13 @@ function print() {
   process.stdout.write(`${JSON.stringify(report)}\n`);
 }
 
+const begun = performance.now();
+
 function burst() {
+  if (report.sent > ((performance.now() - begun) / 1000) * Number(rate)) {
+    setTimeout(burst, 1);
+    return;
+  }
   let pending = BURST;
   for (let i = 0; i < BURST; i++) {
     socket.send(messages[report.sent++ % DISTINCT], Number(port), address, () => {

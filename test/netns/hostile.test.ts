@@ -186,7 +186,7 @@ describe('hostile input', () => {
 
   test('shakes hands by a cookie during a flood', async ({ net }) => {
     const [a, b] = await pair(net);
-    const attack = await flood(net, a);
+    const attack = await flood(net, a, 20_000);
     await until('a is under load', () => (floodReport(attack).received['3'] ?? 0) > 0, 10_000);
     // The first initiation earns a cookie, the next (after 5 s) uses it.
     await expectPing(b.namespace, a.inner4, { waitS: 17 });

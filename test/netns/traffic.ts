@@ -29,18 +29,21 @@ export async function ping(
   // Once something was answered, ping waits for the rest only as long as its interval: it must not be short.
   const spacing =
     options.intervalS === undefined ? ['-l', `${count}`] : ['-i', `${options.intervalS}`];
-  const done = await from.run([
-    'ping',
-    '-n',
-    '-c',
-    `${count}`,
-    '-W',
-    `${options.waitS ?? 3}`,
-    ...spacing,
-    ...(options.size === undefined ? [] : ['-s', `${options.size}`]),
-    ...(options.args ?? []),
-    address,
-  ]);
+  const done = await from.run(
+    [
+      'ping',
+      '-n',
+      '-c',
+      `${count}`,
+      '-W',
+      `${options.waitS ?? 3}`,
+      ...spacing,
+      ...(options.size === undefined ? [] : ['-s', `${options.size}`]),
+      ...(options.args ?? []),
+      address,
+    ],
+    { timeoutMs: ((options.waitS ?? 3) + 20) * 1000 },
+  );
   const numbers = done.stdout.match(/(\d+) packets transmitted, (\d+) received/);
   return {
     sent: Number(numbers?.[1] ?? 0),

@@ -167,8 +167,9 @@ void DataPlane::set_public_key(std::span<const uint8_t> key) {
 }
 
 void DataPlane::set_cookie_secret(std::span<const uint8_t> secret) {
-  commands_.post(
-      [this, secret = std::vector<uint8_t>(secret.begin(), secret.end())] { state_.gate.set_cookie_secret(secret); });
+  commands_.post([this, secret = std::vector<uint8_t>(secret.begin(), secret.end())] {
+    state_.gate.set_cookie_secret(secret, state_.now);
+  });
 }
 
 void DataPlane::add_peer(uint32_t id) {
@@ -179,6 +180,7 @@ void DataPlane::remove_peer(uint32_t id) {
   post_for_peer(id, [this, id](peer::Peer& peer) {
     state_.allowed_ips.remove_peer(id);
     clear_keypairs(peer);
+    state_.forget_handshake(peer);
     state_.peers[id].reset();
     control_.event({.type = EventType::kPeerRemoved, .a = id, .endpoint = {}});
   });

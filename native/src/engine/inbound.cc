@@ -53,7 +53,6 @@ bool Inbound::run(net::UdpSocket& socket) {
     }
     state_.counters.count(Stat::kReceiveCalls);
     arena_used_ += (received.length + kAlignment - 1) & ~(kAlignment - 1);
-    if (codel_.should_signal(state_.now, received.waited_ns, true)) congested_ = true;
     split(bytes, received);
     if (received.length >= kLargeReceive) {
       flush();
@@ -108,6 +107,11 @@ void Inbound::take_handshake(const uint8_t* message, uint32_t length, net::Kind 
     state_.counters.drop(Drop::kMalformed);
     return;
   }
+  const bool expected = kind != net::Kind::kCookieReply || state_.awaits_answer(load_le32(message + 4));
+  if (!expected) {
+    state_.counters.drop(Drop::kUnknownIndex);
+    return;
+  }
   switch (state_.gate.judge(kind, {message, length}, path.remote, state_.control.queued(), state_.now)) {
     case HandshakeGate::Verdict::kBadMac1:
       state_.counters.drop(Drop::kBadMac1);
@@ -115,6 +119,13 @@ void Inbound::take_handshake(const uint8_t* message, uint32_t length, net::Kind 
     case HandshakeGate::Verdict::kRateLimited:
       state_.counters.drop(Drop::kHandshakeRateLimited);
       break;
+    case HandshakeGate::Verdict::kNeedsCookie: {
+      uint8_t reply[net::kCookieReplySize];
+      state_.gate.make_cookie_reply({message, length}, path.remote, reply);
+      outbound_.send_datagram(path, reply);
+      state_.counters.count(Stat::kCookieReplies);
+      break;
+    }
     case HandshakeGate::Verdict::kPass:
       if (!state_.control.push(path, {message, length}, state_.gate.under_load(state_.now))) {
         state_.counters.drop(Drop::kHandshakeQueueFull);
@@ -159,7 +170,7 @@ void Inbound::deliver(const crypto::AeadJob& job, const Pending& pending, const 
   }
   if (job.length != 0) {
     peer.data_received(state_.now_ms);
-    deliver_inner(peer, job.data, job.length, received.ecn);
+    deliver_inner(peer, job.data, job.length, received);
   }
 }
 
@@ -179,7 +190,7 @@ void Inbound::roam(peer::Peer& peer, const net::Path& path) {
   if (moved) state_.control.endpoint_changed(peer.id, path.remote);
 }
 
-void Inbound::deliver_inner(peer::Peer& peer, uint8_t* packet, uint32_t length, uint8_t outer_ecn) {
+void Inbound::deliver_inner(peer::Peer& peer, uint8_t* packet, uint32_t length, const net::Received& received) {
   const uint32_t inner_length = ip_length(packet, length);
   if (inner_length == 0 || inner_length > length) {
     state_.counters.drop(Drop::kInnerMalformed);
@@ -189,19 +200,25 @@ void Inbound::deliver_inner(peer::Peer& peer, uint8_t* packet, uint32_t length, 
     state_.counters.drop(Drop::kSourceNotAllowed);
     return;
   }
-  if (outer_ecn != 0 && !net::decapsulate_ecn(packet, outer_ecn)) {
+  if (received.ecn != 0 && !net::decapsulate_ecn(packet, received.ecn)) {
     state_.counters.drop(Drop::kEcnCongestion);
     return;
   }
-  if (std::exchange(congested_, false)) {
-    // We are the bottleneck: say so to the inner transport (RFC 8289), by a mark if it knows marks.
-    if (!net::mark_congestion(packet)) {
-      state_.counters.drop(Drop::kCongestion);
-      return;
-    }
-    state_.counters.count(Stat::kCongestionMarks);
+  if (signal_congestion(received.waited_ns) && !net::mark_congestion(packet)) {
+    state_.counters.drop(Drop::kCongestion);
+    return;
   }
   merger_.push(packet, inner_length);
+}
+
+// Whether we are the bottleneck, and this packet is to say so to its transport (RFC 8289). Judged only on packets that
+// authenticated, and on few of them: junk in the same socket delays them too, and would not slow down.
+bool Inbound::signal_congestion(uint64_t waited_ns) {
+  constexpr uint32_t kAtMostOneIn = 32;
+  ++since_signal_;
+  if (!codel_.should_signal(state_.now, waited_ns, true) || since_signal_ < kAtMostOneIn) return false;
+  since_signal_ = 0;
+  return true;
 }
 
 }  // namespace weft::engine

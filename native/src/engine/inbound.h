@@ -49,7 +49,8 @@ class Inbound {
   void open_and_deliver(const net::Received& received);
   void deliver(const crypto::AeadJob& job, const Pending& pending, const net::Received& received);
   void roam(peer::Peer& peer, const net::Path& path);
-  void deliver_inner(peer::Peer& peer, uint8_t* packet, uint32_t length, uint8_t outer_ecn);
+  void deliver_inner(peer::Peer& peer, uint8_t* packet, uint32_t length, const net::Received& received);
+  bool signal_congestion(uint64_t waited_ns);
 
   State& state_;
   Outbound& outbound_;
@@ -58,8 +59,8 @@ class Inbound {
   uint32_t arena_used_ = 0;
   std::vector<crypto::AeadJob> jobs_;
   std::vector<Pending> pending_;
-  Codel codel_;             // of the sockets' queues
-  bool congested_ = false;  // signal it on the next packet
+  Codel codel_;                // of the sockets' queues
+  uint32_t since_signal_ = 0;  // packets delivered since it last signalled
   std::vector<std::unique_ptr<peer::Keypair>> retired_;
   uint64_t failed_writes_seen_ = 0;
 };

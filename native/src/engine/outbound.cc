@@ -21,8 +21,10 @@ constexpr size_t kReadBuffer = sizeof(tun::VirtioHeader) + 65535 + 1;
 Outbound::Outbound(State& state) : state_(state), queues_(state.tun), batch_(state), buffer_(kReadBuffer) {}
 
 void Outbound::run() {
-  // While sparse packets are left no bulk may pass them: they may be of the same flow.
-  if (run_sparse()) return;
+  // While sparse packets are left no bulk passes them, as they may be of the same flow; but not for ever.
+  constexpr uint32_t kPatience = 32;
+  if (run_sparse() && ++sparse_rounds_ < kPatience) return;
+  sparse_rounds_ = 0;
   TunQueues::Packet read;
   for (uint32_t bytes = 0; bytes < kRoundBytes && queues_.read_bulk(state_.now, buffer_, read); bytes += read.length) {
     handle(buffer_.data(), read);
@@ -155,6 +157,7 @@ void Outbound::send_staged(peer::Peer& peer, bool keepalive) {
 
 void Outbound::send_handshake(peer::Peer& peer, std::span<const uint8_t> bytes) {
   if (!peer.path.remote || !state_.sockets) return;
+  state_.handshake_sent(peer, load_le32(bytes.data() + 4));
   const net::SendResult result = send_control(peer.path, bytes);
   if (result.source_gone) peer.path.source.set = false;
   if (result.failed_datagrams != 0) {

@@ -61,6 +61,7 @@ class Outbound {
   tun::SegmentPlan plan_;
   std::vector<uint8_t> buffer_;
   TokenBucket unreachable_;
+  uint32_t sparse_rounds_ = 0;  // in a row that ended with sparse packets left
 };
 
 }  // namespace weft::engine

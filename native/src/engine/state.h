@@ -28,6 +28,7 @@ struct State {
   std::vector<std::unique_ptr<peer::Peer>> peers;  // by id; null = free
   routing::AllowedIps allowed_ips;
   routing::IndexTable<peer::Keypair> keypairs;  // by local index
+  routing::IndexTable<peer::Peer> handshakes;   // by the index in the last handshake message sent to the peer
   std::unique_ptr<net::UdpSockets> sockets;     // null while the interface is down
   HandshakeGate gate;
   uint32_t firewall_mark = 0;
@@ -53,6 +54,17 @@ struct State {
     if (!keypair) return;
     keypairs.erase(keypair->local_index);
     control.event({.type = EventType::kKeypairRetired, .a = keypair->local_index, .endpoint = {}});
+  }
+
+  // Whether a cookie reply to this index answers something we sent.
+  bool awaits_answer(uint32_t index) const { return handshakes.find(index) != nullptr; }
+  void handshake_sent(peer::Peer& peer, uint32_t index) {
+    forget_handshake(peer);
+    peer.handshake_index = index;
+    handshakes.insert(index, &peer);
+  }
+  void forget_handshake(peer::Peer& peer) {
+    if (handshakes.find(peer.handshake_index) == &peer) handshakes.erase(peer.handshake_index);
   }
 
   // At most ten times a second a peer, as every packet without a key asks.

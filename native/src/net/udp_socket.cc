@@ -98,8 +98,9 @@ class ControlBuilder {
       uint8_t buffer_[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t))] = {};
 };
 
-bool source_refused(int error, bool is_v4) {
-  return error == ENODEV || error == EADDRNOTAVAIL || (is_v4 ? error == ENETUNREACH : error == EINVAL);
+// The address is gone, or is not one to send from (a broadcast address that a packet was sent to).
+bool source_refused(int error) {
+  return error == ENODEV || error == EADDRNOTAVAIL || error == ENETUNREACH || error == EINVAL;
 }
 
 // For good: the kernel or the device cannot segment. Older kernels say EINVAL where newer say EMSGSIZE, for a segment
@@ -211,7 +212,7 @@ int UdpSocket::send_from(const Outgoing& out, bool segmented, SendResult& result
   const bool with_source = out.path.source.set && !result.source_gone;
   ++result.calls;
   const int error = send_message(out, with_source, segmented);
-  if (error == 0 || !with_source || !source_refused(error, is_v4_)) return error;
+  if (error == 0 || !with_source || !source_refused(error)) return error;
   // Measured on Linux 6.18: ENETUNREACH (IPv4), EINVAL (IPv6), ENODEV (dead interface). Send the same datagram again.
   ++result.calls;
   result.source_gone = true;

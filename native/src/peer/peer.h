@@ -29,6 +29,7 @@ struct Peer {
   StagedQueue staged;
   bool another_keepalive = false;  // more data came while a keepalive was owed
   uint64_t last_handshake_request_ns = 0;
+  uint32_t handshake_index = 0;  // in the last handshake message sent to it
 
   // The marks of wireguard's timers, in the verbs of the kernel module's timers.h.
   void data_sent(double now_ms);
