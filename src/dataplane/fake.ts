@@ -475,5 +475,6 @@ function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
 
 /** The word after the type: whose index it is depends on the type. */
 function senderIndex(message: Uint8Array): number {
+  if (message.length < 8) return 0;
   return new DataView(message.buffer, message.byteOffset).getUint32(4, true);
 }

@@ -157,7 +157,7 @@ void Outbound::send_staged(peer::Peer& peer, bool keepalive) {
 
 void Outbound::send_handshake(peer::Peer& peer, std::span<const uint8_t> bytes) {
   if (!peer.path.remote || !state_.sockets) return;
-  state_.handshake_sent(peer, load_le32(bytes.data() + 4));
+  if (bytes.size() >= 8) state_.handshake_sent(peer, load_le32(bytes.data() + 4));
   const net::SendResult result = send_control(peer.path, bytes);
   if (result.source_gone) peer.path.source.set = false;
   if (result.failed_datagrams != 0) {
