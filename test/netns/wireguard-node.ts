@@ -8,7 +8,7 @@ import { uniqueInterface } from './names.js';
 import { type Background, type Completed, until } from './process.js';
 
 /** Path of the implementation under test. */
-export const IMPLEMENTATION = resolve(process.env['WEFT_TEST_IMPL'] ?? 'bin/weft-wg');
+export const IMPLEMENTATION = resolve(process.env.WEFT_TEST_IMPL ?? 'bin/weft-wg');
 
 export function socketPath(interfaceName: string): string {
   return `/var/run/wireguard/${interfaceName}.sock`;
