@@ -161,7 +161,7 @@ describe('start', () => {
       const done = await where.run(argv, { timeoutMs: 10_000 });
       expect(done.code, done.stdout + done.stderr).toBe(1);
       expect(done.stdout + done.stderr).toMatch(message);
-      expect(pidsOf(name)).toEqual([]);
+      await until('no process is left', () => pidsOf(name).length === 0);
       expect(existsSync(socketPath(name))).toBe(false);
     }
 

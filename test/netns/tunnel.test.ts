@@ -56,7 +56,7 @@ describe('tunnel', () => {
   test('carries many parallel TCP streams', async ({ net }) => {
     const [a, b] = await pair(net);
     const sum = await iperf(net, b.namespace, a.namespace, b.inner4, {
-      amount: '4M',
+      amount: '64M',
       args: ['-P', '16'],
     });
     expect(sum.bytes).toBeGreaterThan(1_000_000);
