@@ -10,15 +10,21 @@ import { parseDescriptor } from './arguments.js';
  * @param onReady called once the socket accepts
  */
 export async function serve(interfaceName: string, onReady: () => void): Promise<void> {
+  // Before anybody can know that we run: a signal that comes during the start ends it in order too.
+  let closeAtOnce = false;
+  let close = (): void => {
+    closeAtOnce = true;
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => close());
+
   const node = await createNode({
     interfaceName,
     tunFd: descriptor('WG_TUN_FD'),
     uapiFd: descriptor('WG_UAPI_FD'),
     logger: createLogger(parseLogLevel(process.env.LOG_LEVEL), interfaceName),
   });
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    process.on(signal, () => void node.close());
-  }
+  close = () => void node.close();
+  if (closeAtOnce) close();
   onReady();
   await node.closed;
 }
