@@ -70,6 +70,8 @@ export class UapiServer {
     if (fd === undefined) {
       mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
       await this.#bind(path);
+      // `wg` removes a socket that refuses it, as ours does for an instant between bind and listen.
+      if (inodeOf(path) === null) throw new Error('another program removed it; start again');
     } else {
       await this.#listen({ fd });
     }
