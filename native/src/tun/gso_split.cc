@@ -7,18 +7,12 @@
 #include <cstring>
 
 #include "tun/checksum.h"
+#include "tun/ip_header.h"
 #include "util/bytes.h"
 
 namespace weft::tun {
 
 namespace {
-
-constexpr uint32_t kIpv4Header = 20;
-constexpr uint32_t kIpv6Header = 40;
-constexpr uint32_t kTcpHeader = 20;
-constexpr uint32_t kUdpHeader = 8;
-constexpr uint8_t kProtocolTcp = 6;
-constexpr uint8_t kProtocolUdp = 17;
 
 constexpr uint32_t kTcpChecksum = 16;
 constexpr uint32_t kUdpChecksum = 6;
