@@ -13,5 +13,8 @@ export default defineConfig({
       'build*/**',
     ],
     restoreMocks: true,
+    // only to end a test that hangs: nothing here is about speed
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
   },
 });
