@@ -29,3 +29,25 @@ export interface Crypto {
   /** Constant-time comparison of equal-length strings; false if the lengths differ. */
   equal(a: Uint8Array, b: Uint8Array): boolean;
 }
+
+/** An Ed25519 identity, imported once. Opaque to the cores. */
+export interface SigningKey {
+  /** 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /** The X25519 key of the same identity: its private scalar is the one of Ed25519 (RFC 8032 5.1.5, RFC 7748). */
+  readonly agreementKey: PrivateKey;
+  /** 32 clamped bytes, as WireGuard wants them. Secret, and not a copy. */
+  readonly agreementSecret: Uint8Array;
+  /** Ed25519 (RFC 8032): 64 bytes. */
+  sign(message: Uint8Array): Uint8Array;
+}
+
+/** What the mesh needs beyond WireGuard. */
+export interface MeshCrypto extends Crypto {
+  /** @param seed 32 bytes, as RFC 8032 calls the private key */
+  importSigningKey(seed: Uint8Array): SigningKey;
+  /** Strict: small-order points and non-canonical encodings do not verify. */
+  verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
+  /** The Montgomery form (X25519) of an Ed25519 public key; null if it is not a valid point of the prime-order group. */
+  agreementPublicKey(publicKey: Uint8Array): Uint8Array | null;
+}
