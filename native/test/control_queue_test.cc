@@ -28,6 +28,24 @@ TEST(ControlQueue, RefusesDatagramsPastItsBound) {
   EXPECT_TRUE(queue.push({}, kMessage, false));
 }
 
+TEST(ControlQueue, GossipAndHandshakesDoNotCrowdEachOtherOut) {
+  const std::vector<uint8_t> gossip(100, 0x80);
+  ControlQueue queue;
+  for (size_t i = 0; i < ControlQueue::kMaxGossip; ++i) ASSERT_TRUE(queue.push_gossip({}, gossip));
+  EXPECT_FALSE(queue.push_gossip({}, gossip));
+  for (size_t i = 0; i < 40; ++i) ASSERT_TRUE(queue.push({}, kMessage, false));
+  EXPECT_EQ(queue.queued(), 40u);
+  ControlBatch batch = queue.take(64);
+  EXPECT_EQ(batch.datagrams.size(), 64u);
+  EXPECT_EQ(batch.datagrams[31].bytes, kMessage);
+  EXPECT_EQ(batch.datagrams[32].bytes, gossip);
+  EXPECT_EQ(batch.backlog, 8 + ControlQueue::kMaxGossip - 32);
+  batch = queue.take(64);  // what one kind leaves free the other takes
+  EXPECT_EQ(batch.datagrams[7].bytes, kMessage);
+  EXPECT_EQ(batch.datagrams.size(), 64u);
+  EXPECT_EQ(batch.backlog, ControlQueue::kMaxGossip - 32 - 56);
+}
+
 TEST(ControlQueue, QueuesAnEventOfAPeerOnce) {
   ControlQueue queue;
   for (int i = 0; i < 3; ++i) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <vector>
 
 namespace weft::net {
 namespace {
@@ -40,6 +41,16 @@ TEST(Demux, ReservedBytesMustBeZero) {
   }
   EXPECT_EQ(classify_of(0, 148), Kind::kUnknown);
   EXPECT_EQ(classify_of(5, 148), Kind::kUnknown);
+}
+
+TEST(Demux, GossipBeginsWithAHighByte) {
+  EXPECT_EQ(classify_of(0x80, 4), Kind::kGossip);
+  EXPECT_EQ(classify_of(0xffffffff, 256), Kind::kGossip);
+  EXPECT_EQ(classify_of(0x7f, 256), Kind::kUnknown);
+  EXPECT_EQ(classify_of(0x80, 3), Kind::kUnknown);
+  const std::vector<uint8_t> bytes(kMaxGossipSize + 1, 0x80);
+  EXPECT_EQ(classify(bytes.data(), kMaxGossipSize), Kind::kGossip);
+  EXPECT_EQ(classify(bytes.data(), kMaxGossipSize + 1), Kind::kUnknown);
 }
 
 }  // namespace

@@ -37,6 +37,11 @@ export interface DataPlane {
    * @param secret 32 bytes, copied
    */
   setCookieSecret(secret: Uint8Array): void;
+  /**
+   * Whether datagrams whose first byte is 0x80 or more (the mesh's own messages, at most 1,400 bytes) come up through
+   * read(), in a bounded queue of their own and at a bounded rate. At first they are dropped as malformed.
+   */
+  acceptGossip(accept: boolean): void;
 
   /** Creates a peer with nothing set and zero counters. The id must be free. */
   addPeer(id: PeerId): void;
@@ -70,7 +75,7 @@ export interface DataPlane {
   sendHandshake(id: PeerId, bytes: Uint8Array): void;
   /** A handshake message of `length` bytes from this peer authenticated: roam, count, mark as received. */
   handshakeReceived(id: PeerId, path: Path, length: number): void;
-  /** Sends a datagram that belongs to no peer (a cookie reply) back along a path. */
+  /** Sends a datagram that belongs to no peer (a cookie reply, gossip) along a path. */
   sendDatagram(path: Path, bytes: Uint8Array): void;
 
   /** Resolves when all earlier calls have taken effect. */

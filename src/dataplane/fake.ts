@@ -38,6 +38,9 @@ const DATA_HEADER_BYTES = 16;
 const MIN_DATA_BYTES = 32;
 const PADDING = 16;
 const MAX_QUEUED_DATAGRAMS = 4096;
+const MAX_QUEUED_GOSSIP = 1024;
+const MIN_GOSSIP_BYTE = 0x80;
+const MAX_GOSSIP_BYTES = 1400;
 const UNDER_LOAD_DATAGRAMS = MAX_QUEUED_DATAGRAMS / 8;
 const REKEY_AFTER_MESSAGES = 2 ** 60;
 
@@ -68,6 +71,8 @@ export class FakeDataPlane implements DataPlane {
   #publicKey: Uint8Array | null = null;
   #events: ControlEvent[] = [];
   #datagrams: Datagram[] = [];
+  #gossip: Datagram[] = [];
+  #acceptsGossip = false;
   #onReadable: (() => void) | null = null;
   #told = false;
   #closed = false;
@@ -106,6 +111,10 @@ export class FakeDataPlane implements DataPlane {
   setFirewallMark(mark: number): void {
     this.firewallMark = mark;
     this.#clearSources();
+  }
+
+  acceptGossip(accept: boolean): void {
+    this.#acceptsGossip = accept;
   }
 
   /** Only messages under load need it, and the fake never limits any. */
@@ -286,6 +295,10 @@ export class FakeDataPlane implements DataPlane {
       this.#receiveData(path, bytes);
       return;
     }
+    if (bytes.length >= 4 && (bytes[0] ?? 0) >= MIN_GOSSIP_BYTE && this.#acceptsGossip) {
+      this.#receiveGossip(path, bytes);
+      return;
+    }
     if (bytes.length !== HANDSHAKE_LENGTHS[type]) {
       this.#drop('malformed');
       return;
@@ -309,6 +322,17 @@ export class FakeDataPlane implements DataPlane {
     }
     this.#datagrams.push({ path, bytes });
     this.#tell();
+  }
+
+  #receiveGossip(path: Path, bytes: Uint8Array): void {
+    if (bytes.length > MAX_GOSSIP_BYTES) {
+      this.#drop('malformed');
+    } else if (this.#gossip.length >= MAX_QUEUED_GOSSIP) {
+      this.#drop('gossip_queue_full');
+    } else {
+      this.#gossip.push({ path, bytes });
+      this.#tell();
+    }
   }
 
   /** A cookie reply must name the index of the last handshake message sent to some peer. */
@@ -408,7 +432,7 @@ export class FakeDataPlane implements DataPlane {
 
   start(onReadable: () => void): void {
     this.#onReadable = onReadable;
-    if (this.#events.length + this.#datagrams.length > 0) this.#tell();
+    if (this.#events.length + this.#datagrams.length + this.#gossip.length > 0) this.#tell();
   }
 
   read(maxDatagrams: number): ControlBatch {
@@ -416,8 +440,10 @@ export class FakeDataPlane implements DataPlane {
     const events = this.#events;
     this.#events = [];
     const underLoad = this.#datagrams.length >= UNDER_LOAD_DATAGRAMS;
-    const datagrams = this.#datagrams.splice(0, maxDatagrams);
-    return { events, datagrams, backlog: this.#datagrams.length, underLoad };
+    const gossipShare = Math.min(Math.floor(maxDatagrams / 2), this.#gossip.length);
+    const datagrams = this.#datagrams.splice(0, maxDatagrams - gossipShare);
+    datagrams.push(...this.#gossip.splice(0, maxDatagrams - datagrams.length));
+    return { events, datagrams, backlog: this.#datagrams.length + this.#gossip.length, underLoad };
   }
 
   drops(): Readonly<Record<string, bigint>> {

@@ -35,6 +35,7 @@ interface AddonDataPlane {
   setFirewallMark(mark: number): void;
   setPublicKey(key: Uint8Array | null): void;
   setCookieSecret(secret: Uint8Array): void;
+  acceptGossip(accept: boolean): void;
   addPeer(id: number): void;
   removePeer(id: number): void;
   setEndpoint(id: number, endpoint: Uint8Array): void;
@@ -240,6 +241,10 @@ class NativeDataPlane implements DataPlane {
 
   setPublicKey(publicKey: Uint8Array | null): void {
     this.#addon.setPublicKey(publicKey);
+  }
+
+  acceptGossip(accept: boolean): void {
+    this.#addon.acceptGossip(accept);
   }
 
   setCookieSecret(secret: Uint8Array): void {

@@ -465,6 +465,47 @@ export function dataPlaneSuite(name: string, createRig: () => Promise<Rig>): voi
       });
     });
 
+    describe('gossip', () => {
+      const message = (length: number) => new Uint8Array(length).fill(0x80);
+
+      test('arrives with the path back, where it is accepted', async () => {
+        b.dataPlane.acceptGossip(true);
+        await b.dataPlane.sync();
+        a.dataPlane.sendDatagram(pathTo(b), message(1400));
+        const { path, bytes } = await b.datagrams.take();
+        expect(bytes).toEqual(message(1400));
+        expect(path.remote).toEqual(a.endpoint);
+        expect(b.totalDrops).toBe(0);
+      });
+
+      test('is junk where it is not accepted, or too long or too short', async () => {
+        a.dataPlane.sendDatagram(pathTo(b), message(100));
+        await connect(rig);
+        await expectDelivery(a, b, 'after it');
+        b.dataPlane.acceptGossip(true);
+        await b.dataPlane.sync();
+        for (const length of [1401, 3, 4]) a.dataPlane.sendDatagram(pathTo(b), message(length));
+        expect((await b.datagrams.take()).bytes).toEqual(message(4));
+        expect(b.totalDrops).toBe(3);
+      });
+
+      test('waits in a bounded queue of its own beside handshake messages', async () => {
+        addPeer(a, b);
+        b.dataPlane.setPublicKey(PUBLIC_KEY);
+        b.dataPlane.acceptGossip(true);
+        await b.dataPlane.sync();
+        const handshake = handshakeMessage(1, INITIATION_BYTES, PUBLIC_KEY);
+        for (let i = 0; i < 20; i++) {
+          a.dataPlane.sendDatagram(pathTo(b), message(100));
+          a.dataPlane.sendHandshake(PEER, handshake);
+        }
+        for (let i = 0; i < 20; i++) {
+          await b.datagrams.take(({ bytes }) => bytes.length === INITIATION_BYTES);
+          await b.datagrams.take(({ bytes }) => bytes.length === 100);
+        }
+      });
+    });
+
     describe('sockets', () => {
       test('refuse a port in use and keep the earlier one', async () => {
         await connect(rig);

@@ -56,6 +56,7 @@ Napi::Function DataPlaneWrap::define(Napi::Env env) {
                          InstanceMethod<&W::set_firewall_mark>("setFirewallMark"),
                          InstanceMethod<&W::set_public_key>("setPublicKey"),
                          InstanceMethod<&W::set_cookie_secret>("setCookieSecret"),
+                         InstanceMethod<&W::accept_gossip>("acceptGossip"),
                          InstanceMethod<&W::add_peer>("addPeer"),
                          InstanceMethod<&W::remove_peer>("removePeer"),
                          InstanceMethod<&W::set_endpoint>("setEndpoint"),
@@ -120,6 +121,10 @@ void DataPlaneWrap::set_firewall_mark(const Napi::CallbackInfo& info) {
 
 void DataPlaneWrap::set_public_key(const Napi::CallbackInfo& info) {
   dataplane_->set_public_key(info[0].IsNull() ? std::span<const uint8_t>{} : bytes_argument(info, 0, 32));
+}
+
+void DataPlaneWrap::accept_gossip(const Napi::CallbackInfo& info) {
+  dataplane_->accept_gossip(info[0].As<Napi::Boolean>().Value());
 }
 
 void DataPlaneWrap::set_cookie_secret(const Napi::CallbackInfo& info) {

@@ -23,6 +23,7 @@ class DataPlaneWrap : public Napi::ObjectWrap<DataPlaneWrap> {
   void set_firewall_mark(const Napi::CallbackInfo& info);
   void set_public_key(const Napi::CallbackInfo& info);
   void set_cookie_secret(const Napi::CallbackInfo& info);
+  void accept_gossip(const Napi::CallbackInfo& info);
   void add_peer(const Napi::CallbackInfo& info);
   void remove_peer(const Napi::CallbackInfo& info);
   void set_endpoint(const Napi::CallbackInfo& info);

@@ -6,13 +6,22 @@
 #include "peer/peer_stats.h"
 
 namespace weft::engine {
+namespace {
+
+void move_front(std::deque<ControlDatagram>& from, size_t at_most, std::vector<ControlDatagram>& to) {
+  const auto end = from.begin() + static_cast<ptrdiff_t>(std::min(at_most, from.size()));
+  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(end));
+  from.erase(from.begin(), end);
+}
+
+}  // namespace
 
 ControlQueue::ControlQueue() : pending_(peer::kMaxPeers) {}
 
 void ControlQueue::on_readable(std::function<void()> notify) {
   std::unique_lock lock(mutex_);
   notify_ = std::move(notify);
-  if (!events_.empty() || !datagrams_.empty()) notify_locked(lock);
+  if (!events_.empty() || !datagrams_.empty() || !gossip_.empty()) notify_locked(lock);
 }
 
 void ControlQueue::notify_locked(std::unique_lock<std::mutex>& lock) {
@@ -29,6 +38,14 @@ bool ControlQueue::push(const net::Path& path, std::span<const uint8_t> bytes, b
   if (datagrams_.size() >= kMaxDatagrams) return false;
   datagrams_.push_back({path, {bytes.begin(), bytes.end()}});
   queued_.store(datagrams_.size(), std::memory_order_relaxed);
+  notify_locked(lock);
+  return true;
+}
+
+bool ControlQueue::push_gossip(const net::Path& path, std::span<const uint8_t> bytes) {
+  std::unique_lock lock(mutex_);
+  if (gossip_.size() >= kMaxGossip) return false;
+  gossip_.push_back({path, {bytes.begin(), bytes.end()}});
   notify_locked(lock);
   return true;
 }
@@ -65,11 +82,10 @@ ControlBatch ControlQueue::take(size_t max_datagrams) {
     batch.events.push_back({.type = EventType::kEndpointChanged, .a = peer, .endpoint = endpoint});
   }
   endpoints_.clear();
-  const size_t n = std::min(max_datagrams, datagrams_.size());
-  batch.datagrams.assign(std::make_move_iterator(datagrams_.begin()),
-                         std::make_move_iterator(datagrams_.begin() + static_cast<ptrdiff_t>(n)));
-  datagrams_.erase(datagrams_.begin(), datagrams_.begin() + static_cast<ptrdiff_t>(n));
-  batch.backlog = static_cast<uint32_t>(datagrams_.size());
+  const size_t gossip_share = std::min(max_datagrams / 2, gossip_.size());
+  move_front(datagrams_, max_datagrams - gossip_share, batch.datagrams);
+  move_front(gossip_, max_datagrams - batch.datagrams.size(), batch.datagrams);
+  batch.backlog = static_cast<uint32_t>(datagrams_.size() + gossip_.size());
   queued_.store(datagrams_.size(), std::memory_order_relaxed);
   batch.under_load = std::exchange(under_load_, false);
   // With a backlog the reader comes back by itself.

@@ -1,5 +1,6 @@
-// From the data plane to the control plane: handshake datagrams and events, bounded, taken in batches. What does not
-// fit is dropped by the caller and counted, so that a flood of handshakes costs neither memory nor the tunnels' time.
+// From the data plane to the control plane: handshake and gossip datagrams and events, bounded, taken in batches. What
+// does not fit is dropped by the caller and counted, so that a flood of handshakes costs neither memory nor the
+// tunnels' time.
 #pragma once
 
 #include <atomic>
@@ -50,6 +51,7 @@ class ControlQueue {
  public:
   // The handshake queue of the kernel module (MAX_QUEUED_INCOMING_HANDSHAKES).
   static constexpr size_t kMaxDatagrams = 4096;
+  static constexpr size_t kMaxGossip = 1024;
 
   ControlQueue();
 
@@ -58,6 +60,8 @@ class ControlQueue {
 
   // False: full.
   bool push(const net::Path& path, std::span<const uint8_t> bytes, bool under_load);
+  // Gossip has a queue of its own: neither it nor handshakes crowd the other out. False: full.
+  bool push_gossip(const net::Path& path, std::span<const uint8_t> bytes);
 
   // An event about a peer is queued once until it is taken; of endpoints the newest counts. So events are bounded by
   // the number of peers and of keys.
@@ -65,10 +69,11 @@ class ControlQueue {
   void endpoint_changed(uint32_t peer, const net::Endpoint& endpoint);
   void event(const Event& event);
 
-  // Datagrams that wait.
+  // Handshake datagrams that wait.
   size_t queued() const { return queued_.load(std::memory_order_relaxed); }
 
-  // All events and the oldest datagrams. From the control plane's thread.
+  // All events and the oldest datagrams, of each kind at least half of the room if it has so many. From the control
+  // plane's thread.
   ControlBatch take(size_t max_datagrams);
 
  private:
@@ -79,6 +84,7 @@ class ControlQueue {
   bool notified_ = false;
   std::deque<ControlDatagram> datagrams_;
   std::atomic<size_t> queued_{0};
+  std::deque<ControlDatagram> gossip_;
   bool under_load_ = false;  // of what was pushed since the last take()
   std::vector<Event> events_;
   std::vector<uint8_t> pending_;  // by peer: bit of each queued event type

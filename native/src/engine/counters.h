@@ -29,6 +29,8 @@ enum class Drop : uint8_t {
   kBadMac1,
   kHandshakeRateLimited,
   kHandshakeQueueFull,
+  kGossipRateLimited,
+  kGossipQueueFull,
   kTunWriteFailed,
   kCount
 };
@@ -52,6 +54,8 @@ inline constexpr std::array<const char*, static_cast<size_t>(Drop::kCount)> kDro
     "bad_mac1",
     "handshake_rate_limited",
     "handshake_queue_full",
+    "gossip_rate_limited",
+    "gossip_queue_full",
     "tun_write_failed",
 };
 

@@ -172,6 +172,10 @@ void DataPlane::set_cookie_secret(std::span<const uint8_t> secret) {
   });
 }
 
+void DataPlane::accept_gossip(bool accept) {
+  commands_.post([this, accept] { state_.gossip_gate.set_open(accept); });
+}
+
 void DataPlane::add_peer(uint32_t id) {
   commands_.post([this, id] { state_.peers[id] = std::make_unique<peer::Peer>(id, stats_[id]); });
 }

@@ -62,6 +62,7 @@ class DataPlane {
   void set_firewall_mark(uint32_t mark);
   void set_public_key(std::span<const uint8_t> key);        // empty: none
   void set_cookie_secret(std::span<const uint8_t> secret);  // 32 bytes
+  void accept_gossip(bool accept);
   void add_peer(uint32_t id);
   void remove_peer(uint32_t id);
   void set_endpoint(uint32_t id, const net::Endpoint& endpoint);

@@ -26,12 +26,6 @@ constexpr uint64_t kBurst = 256;
 constexpr uint64_t kSourceIntervalNs = 20 * kNanosPerMilli;
 constexpr uint64_t kSourceBurst = 10;
 
-// The part of an address that one host is assumed to own: /32 or /64.
-std::span<const uint8_t> prefix_of(const net::Endpoint& e) {
-  if (e.is_v4()) return {reinterpret_cast<const uint8_t*>(&e.v4.sin_addr), 4};
-  return {e.v6.sin6_addr.s6_addr, 8};
-}
-
 }  // namespace
 
 void HandshakeGate::set_public_key(std::span<const uint8_t> key) {
@@ -116,7 +110,7 @@ void HandshakeGate::make_cookie_reply(std::span<const uint8_t> message, const ne
 
 TokenBucket& HandshakeGate::bucket_of(const net::Endpoint& source) {
   uint8_t hash[crypto::kBlake2sMacSize];
-  crypto::blake2s_mac(hash, *secret_, prefix_of(source));
+  crypto::blake2s_mac(hash, *secret_, source.prefix());
   return sources_[load<uint16_t>(hash) % kSources];
 }
 

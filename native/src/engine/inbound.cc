@@ -103,7 +103,11 @@ void Inbound::take_message(uint8_t* message, uint32_t length, const net::Path& p
 }
 
 void Inbound::take_handshake(const uint8_t* message, uint32_t length, net::Kind kind, const net::Path& path) {
-  if (kind == net::Kind::kUnknown) {
+  if (kind == net::Kind::kGossip && state_.gossip_gate.is_open()) {
+    take_gossip(message, length, path);
+    return;
+  }
+  if (kind == net::Kind::kUnknown || kind == net::Kind::kGossip) {
     state_.counters.drop(Drop::kMalformed);
     return;
   }
@@ -130,6 +134,14 @@ void Inbound::take_handshake(const uint8_t* message, uint32_t length, net::Kind 
       if (!state_.control.push(path, {message, length}, state_.gate.under_load(state_.now))) {
         state_.counters.drop(Drop::kHandshakeQueueFull);
       }
+  }
+}
+
+void Inbound::take_gossip(const uint8_t* message, uint32_t length, const net::Path& path) {
+  if (!state_.gossip_gate.admit(path.remote, state_.now)) {
+    state_.counters.drop(Drop::kGossipRateLimited);
+  } else if (!state_.control.push_gossip(path, {message, length})) {
+    state_.counters.drop(Drop::kGossipQueueFull);
   }
 }
 

@@ -46,6 +46,7 @@ class Inbound {
   void split(uint8_t* bytes, const net::Received& received);
   void take_message(uint8_t* message, uint32_t length, const net::Path& path);
   void take_handshake(const uint8_t* message, uint32_t length, net::Kind kind, const net::Path& path);
+  void take_gossip(const uint8_t* message, uint32_t length, const net::Path& path);
   void open_and_deliver(const net::Received& received);
   void deliver(const crypto::AeadJob& job, const Pending& pending, const net::Received& received);
   void roam(peer::Peer& peer, const net::Path& path);

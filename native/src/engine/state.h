@@ -7,6 +7,7 @@
 
 #include "engine/control_queue.h"
 #include "engine/counters.h"
+#include "engine/gossip_gate.h"
 #include "engine/handshake_gate.h"
 #include "net/udp_socket.h"
 #include "peer/peer.h"
@@ -31,6 +32,7 @@ struct State {
   routing::IndexTable<peer::Peer> handshakes;   // by the index in the last handshake message sent to the peer
   std::unique_ptr<net::UdpSockets> sockets;     // null while the interface is down
   HandshakeGate gate;
+  GossipGate gossip_gate;
   uint32_t firewall_mark = 0;
   uint32_t mtu = 0;
 

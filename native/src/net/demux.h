@@ -14,7 +14,11 @@ inline constexpr uint32_t kDataHeaderSize = 16;                  // type, receiv
 inline constexpr uint32_t kDataOverhead = kDataHeaderSize + 16;  // and the tag
 inline constexpr uint32_t kDataType = 4;
 
-enum class Kind : uint8_t { kData, kHandshake, kCookieReply, kUnknown };
+// First byte of the mesh's own messages is at least this: neither WireGuard (1-4) nor STUN (0-3) begins so.
+inline constexpr uint8_t kMinGossipByte = 0x80;
+inline constexpr uint32_t kMaxGossipSize = 1400;
+
+enum class Kind : uint8_t { kData, kHandshake, kCookieReply, kGossip, kUnknown };
 
 // The type is a little-endian u32: the three reserved bytes must be zero.
 inline Kind classify(const uint8_t* bytes, uint32_t length) {
@@ -29,7 +33,7 @@ inline Kind classify(const uint8_t* bytes, uint32_t length) {
     case 3:
       return length == kCookieReplySize ? Kind::kCookieReply : Kind::kUnknown;
     default:
-      return Kind::kUnknown;
+      return bytes[0] >= kMinGossipByte && length <= kMaxGossipSize ? Kind::kGossip : Kind::kUnknown;
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 namespace weft::net {
 
@@ -21,6 +22,12 @@ struct Endpoint {
   explicit operator bool() const { return any.sa_family != AF_UNSPEC; }
   bool is_v4() const { return any.sa_family == AF_INET; }
   socklen_t size() const { return is_v4() ? sizeof v4 : sizeof v6; }
+
+  // The part of the address that one host is assumed to own: /32 or /64.
+  std::span<const uint8_t> prefix() const {
+    if (is_v4()) return {reinterpret_cast<const uint8_t*>(&v4.sin_addr), 4};
+    return {v6.sin6_addr.s6_addr, 8};
+  }
 
   // The flow label is the sender's whim and no part of the identity.
   bool operator==(const Endpoint& o) const {
