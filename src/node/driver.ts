@@ -109,7 +109,7 @@ export class Driver {
   #armTimer(): void {
     if (this.#stopped) return;
     const nowMs = this.dataPlane.nowMs();
-    const dueMs = this.device.nextTickMs(nowMs);
+    const dueMs = this.device.nextTickMs();
     if (dueMs === this.#timerDueMs && this.#cancelTimer !== null) return;
     this.#cancelTimer?.();
     this.#cancelTimer = null;

@@ -1,6 +1,14 @@
-import { existsSync, mkdtempSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { UapiClient } from '../../test/support/uapi-client.js';
 import { UapiServer, type UapiServerOptions } from './uapi-server.js';
@@ -57,6 +65,7 @@ describe('the UAPI socket', () => {
   test('is not taken from one who listens', async () => {
     await open();
     await expect(open()).rejects.toMatchObject({ code: 'EUAPIINUSE' });
+    expect(readdirSync(dirname(path))).toEqual(['wg0.sock']);
     const client = await UapiClient.open(path);
     expect(await client.answer()).toBe('hello');
     client.close();

@@ -1,9 +1,9 @@
 // The UAPI socket of an interface: /var/run/wireguard/IF.sock. Whoever removes the file ends the node, as wireguard-go
 // has it.
 
-import { type FSWatcher, mkdirSync, statSync, unlinkSync, watch } from 'node:fs';
+import { type FSWatcher, linkSync, mkdirSync, rmSync, statSync, unlinkSync, watch } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { WeftError } from '../core/errors.js';
 
 /** Where `wg` looks. */
@@ -70,27 +70,32 @@ export class UapiServer {
     if (fd === undefined) {
       mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
       await this.#bind(path);
-      // `wg` removes a socket that refuses it, as ours does for an instant between bind and listen.
-      if (inodeOf(path) === null) throw new Error('another program removed it; start again');
     } else {
       await this.#listen({ fd });
     }
     this.#watch(path, onRemoved);
   }
 
+  /** The socket gets its name once it accepts: `wg` removes one that refuses it. */
   async #bind(path: string): Promise<void> {
+    const unnamed = join(dirname(path), `.${basename(path)}.${process.pid}`);
+    await this.#listen({ path: unnamed });
     try {
-      await this.#listen({ path });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-      if (await accepts(path)) {
-        throw new WeftError(
-          'EUAPIINUSE',
-          `the UAPI socket ${path} is in use: end the process that serves it, or choose another interface name`,
-        );
+      if (!linked(unnamed, path)) {
+        if (await accepts(path)) {
+          throw new WeftError(
+            'EUAPIINUSE',
+            `the UAPI socket ${path} is in use: end the process that serves it, or choose another interface name`,
+          );
+        }
+        unlinkSync(path);
+        linkSync(unnamed, path);
       }
-      unlinkSync(path);
-      await this.#listen({ path });
+    } catch (error) {
+      this.#server.close();
+      throw error;
+    } finally {
+      rmSync(unnamed, { force: true });
     }
   }
 
@@ -116,6 +121,17 @@ export class UapiServer {
       this.#watcher?.close();
       onRemoved();
     });
+  }
+}
+
+/** False: there is a file of that name. */
+function linked(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
   }
 }
 

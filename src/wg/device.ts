@@ -276,9 +276,9 @@ export class Device {
 
   // --- Outputs ---
 
-  /** When tick() is wanted next, at the earliest 25 ms after the last; Infinity if never. */
-  nextTickMs(nowMs: number): number {
-    return Math.max(this.#schedule.nextMs, this.#lastTickMs + TICK_INTERVAL_MS, nowMs);
+  /** When tick() is wanted next, at the earliest 25 ms after the last; may have passed. Infinity if never. */
+  nextTickMs(): number {
+    return Math.max(this.#schedule.nextMs, this.#lastTickMs + TICK_INTERVAL_MS);
   }
 
   /**

@@ -174,7 +174,7 @@ export class Side {
   runUntil(ms: number): { atMs: number; effect: Effect }[] {
     const seen: { atMs: number; effect: Effect }[] = [];
     for (;;) {
-      const nextMs = this.device.nextTickMs(this.clock.nowMs);
+      const nextMs = Math.max(this.device.nextTickMs(), this.clock.nowMs);
       if (nextMs > ms) break;
       this.clock.nowMs = nextMs;
       this.device.tick(nextMs);
