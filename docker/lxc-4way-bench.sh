@@ -1,7 +1,8 @@
 #!/bin/sh
 # Kernel WireGuard, weft, wireguard-go and boringtun in the same pair of LXC containers, in turn.
 # What the host lacks is skipped by name; without LXC the same comparison runs in plain network namespaces.
-# usage: sudo docker/lxc-4way-bench.sh [seconds]    (a test; default 5)    JSON and HTML: bench-results/
+# usage: sudo docker/lxc-4way-bench.sh [seconds]    (of a test; default 5)
+# JSON and HTML: bench-results/
 set -eu
 seconds=${1:-5}
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # weft between two LXC containers, beside the plain wire. Without LXC: in plain network namespaces.
-# usage: sudo docker/lxc-weft-bench.sh [seconds] [workers]    (a test; default 5)
+# usage: sudo docker/lxc-weft-bench.sh [seconds] [workers]
+#   seconds: of a test (default 5); workers: data-plane threads of a node (default: what weft chooses)
 # JSON and HTML: bench-results/
 set -eu
 seconds=${1:-5}
@@ -15,10 +16,10 @@ if ! command -v lxc-start >/dev/null; then
 fi
 if [ -n "$workers" ]; then
   if ! "$root/bin/weft-wg" --help 2>&1 | grep -q WEFT_WORKERS; then
-    echo "this weft has one data-plane thread and no workers: leave [workers] out" >&2
+    echo "this weft knows no workers: leave [workers] out" >&2
     exit 2
   fi
-  export WEFT_WORKERS="$workers"
+  export WEFT_ENGINE=workers WEFT_WORKERS="$workers"
 fi
 exec "$root/bench/throughput/run.mjs" $containers --rounds 3 --seconds "$seconds" \
   --candidates plain,weft --baseline plain \

@@ -3,9 +3,10 @@
  * Micro-benchmarks of the TypeScript parts, on one core, against the compiled dist/.
  * usage: node bench/micro/run.mjs [--seconds S] [--json FILE] [PART...]
  */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Bench } from 'tinybench';
+import { machine, writeJson } from '../machine.mjs';
 
 const PARTS = ['handshake', 'codecs', 'uapi'];
 
@@ -70,4 +71,4 @@ console.table(
     samples,
   })),
 );
-if (options.json) writeFileSync(options.json, `${JSON.stringify(rows, null, 1)}\n`);
+if (options.json) writeJson(options.json, { machine: machine(), rows });

@@ -1,33 +1,23 @@
-/**
- * The implementations that are compared: how each is found, started at one end of the wire,
- * configured, and stopped.
- */
-import { generateKeyPairSync } from 'node:crypto';
-import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+/** The implementations that are compared, and how each is found. A Session (session.mjs) runs them. */
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Child, run, scratch, succeeds, waitFor } from './command.mjs';
-import { containerCommand, releaseContainer } from './container.mjs';
+import { run, succeeds } from './command.mjs';
 import { BenchError } from './errors.mjs';
-import { processTree } from './processes.mjs';
-import { createTopology, destroyTopology, inside, WIRE_PORT } from './topology.mjs';
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-const SOCKET_DIRECTORY = '/var/run/wireguard';
-const READY_TIMEOUT_MS = 10_000;
-export const TUNNEL_MTU = 1420;
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
 /**
  * How a candidate makes its interface.
  * - `wireguard`: a userspace process that is configured through its control socket by `wg`
  * - `kernel`: the kernel's module
- * - `raw`: any command that makes the interface and needs no configuration (a prototype)
+ * - `script`: a program that brings up a tunnel between two namespaces by itself (bench/README.md)
  * - `plain`: no tunnel, the wire itself: the ceiling
  *
  * @typedef {object} Candidate
  * @property {string} name
- * @property {'wireguard' | 'kernel' | 'raw' | 'plain'} kind
- * @property {string} [command] for sh; {if} {local} {peer} {port} are replaced
+ * @property {'wireguard' | 'kernel' | 'script' | 'plain'} kind
+ * @property {string} [command] for sh, with {if} for the interface's name; a script's path
  * @property {Record<string, string>} [env]
  * @property {string} [version]
  * @property {string} [missing] why it cannot run here
@@ -58,9 +48,15 @@ async function weft() {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const describe = ['git', '-C', root, 'describe', '--always', '--dirty'];
   const commit = await run(describe).catch(() => '');
+  // Which engine it runs is set by these; they are conditions of the figures.
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([variable]) => variable.startsWith('WEFT_')),
+  );
+  const settings = Object.entries(env).map(([variable, value]) => `${variable}=${value}`);
   return {
     command: `exec ${quoted(join(root, 'bin/weft-wg'))} -f {if}`,
-    version: `${version} ${commit.trim()}`.trim(),
+    env,
+    version: [version, commit.trim(), ...settings].join(' ').trim(),
   };
 }
 
@@ -84,6 +80,15 @@ async function boringtun() {
   };
 }
 
+async function gotatun() {
+  const path = findExecutable(['gotatun']);
+  if (!path) return { missing: 'not installed (bench/install-peers gotatun)' };
+  return {
+    command: `exec ${quoted(path)} -f --verbosity error --disable-drop-privileges {if}`,
+    version: await firstLine([path, '--version']),
+  };
+}
+
 const firstLine = async (argv) => (await run(argv).catch(() => '')).split('\n')[0].trim();
 
 async function kernelModule() {
@@ -99,6 +104,7 @@ const BUILT_IN = {
   weft: { kind: 'wireguard', find: weft },
   'wireguard-go': { kind: 'wireguard', find: wireguardGo },
   boringtun: { kind: 'wireguard', find: boringtun },
+  gotatun: { kind: 'wireguard', find: gotatun },
   kernel: { kind: 'kernel', find: kernelModule },
   plain: { kind: 'plain', find: () => ({}) },
 };
@@ -115,144 +121,17 @@ export async function builtInCandidate(name) {
 }
 
 /**
- * NAME=COMMAND (raw) or NAME=wg:COMMAND (configured by `wg`).
+ * NAME=wg:COMMAND (a process that `wg` configures) or NAME=script:PATH.
  * @returns {Candidate}
  */
 export function parseCandidate(text) {
-  const match = /^([A-Za-z0-9._-]+)=(wg:)?(.+)$/s.exec(text);
-  if (!match) throw new BenchError(`--candidate ${text}: want NAME=COMMAND or NAME=wg:COMMAND`);
-  const [, name, prefix, command] = match;
+  const match = /^([A-Za-z0-9._-]+)=(wg|script):(.+)$/s.exec(text);
+  if (!match) {
+    throw new BenchError(`--candidate ${text}: want NAME=wg:COMMAND or NAME=script:PATH`);
+  }
+  const [, name, form, command] = match;
   if (BUILT_IN_NAMES.includes(name)) throw new BenchError(`--candidate: ${name} is built in`);
+  if (form === 'script') return { name, kind: 'script', command: resolve(command) };
   if (!command.includes('{if}')) throw new BenchError(`--candidate ${name}: COMMAND has no {if}`);
-  return { name, kind: prefix ? 'wireguard' : 'raw', command };
-}
-
-function newKey() {
-  const { privateKey, publicKey } = generateKeyPairSync('x25519');
-  const base64 = (url) => Buffer.from(url, 'base64url').toString('base64');
-  return {
-    private: base64(privateKey.export({ format: 'jwk' }).d),
-    public: base64(publicKey.export({ format: 'jwk' }).x),
-  };
-}
-
-/** One candidate, running at both ends of a fresh wire. */
-export class Session {
-  /**
-   * @param {Candidate} candidate
-   * @param {'offloads' | 'wire'} mode
-   * @param {{lxc: boolean}} options lxc: start the processes in LXC containers
-   */
-  constructor(candidate, mode, options) {
-    this.candidate = candidate;
-    this.mode = mode;
-    this.lxc = options.lxc;
-    /** @type {Child[]} */
-    this.processes = [];
-  }
-
-  async start() {
-    const { a, b } = await createTopology(this.mode);
-    this.a = a;
-    this.b = b;
-    if (this.candidate.kind === 'plain') {
-      a.target = a.wireAddress;
-      b.target = b.wireAddress;
-    } else {
-      await this.#startEnd(a, b);
-      await this.#startEnd(b, a);
-      if (this.candidate.kind !== 'raw') await this.#configure();
-      for (const end of [a, b]) await this.#address(end);
-    }
-    await this.#firstPing();
-  }
-
-  /** Processes of both ends, with their descendants; a container's monitor is not the candidate's. */
-  pidsByEnd() {
-    return this.processes.map((child) => processTree(child.pid).slice(this.lxc ? 1 : 0));
-  }
-
-  pids() {
-    return this.pidsByEnd().flat();
-  }
-
-  /** @throws {BenchError} if a process of the candidate has died */
-  checkAlive() {
-    for (const child of this.processes) {
-      if (child.ended) {
-        const how = `${child.status}: ${child.complaint()}`;
-        throw new BenchError(`${this.candidate.name} ended by itself: ${how}`);
-      }
-    }
-  }
-
-  async stop() {
-    if (this.lxc) for (const end of [this.a, this.b]) if (end) await releaseContainer(end);
-    await Promise.all(this.processes.map((child) => child.stop()));
-    for (const child of this.processes) child.removeOutput();
-    for (const end of [this.a, this.b]) {
-      if (end) rmSync(`${SOCKET_DIRECTORY}/${end.interfaceName}.sock`, { force: true });
-    }
-    await destroyTopology();
-  }
-
-  async #startEnd(end, other) {
-    const { candidate } = this;
-    end.target = end.tunnelAddress;
-    if (candidate.kind === 'kernel') {
-      await run(['ip', '-n', end.netns, 'link', 'add', end.interfaceName, 'type', 'wireguard']);
-      return;
-    }
-    const command = candidate.command
-      .replaceAll('{if}', end.interfaceName)
-      .replaceAll('{local}', end.wireAddress)
-      .replaceAll('{peer}', other.wireAddress)
-      .replaceAll('{port}', `${WIRE_PORT}`);
-    const argv = this.lxc
-      ? await containerCommand(end, command, root)
-      : inside(end.netns, ['sh', '-c', command]);
-    const child = new Child(argv, { env: candidate.env });
-    this.processes.push(child);
-    const socket = `${SOCKET_DIRECTORY}/${end.interfaceName}.sock`;
-    const link = ['ip', '-n', end.netns, 'link', 'show', 'dev', end.interfaceName];
-    await waitFor(`${candidate.name}: interface ready`, READY_TIMEOUT_MS, async () => {
-      this.checkAlive();
-      if (candidate.kind === 'wireguard' && !existsSync(socket)) return false;
-      return succeeds(link);
-    });
-  }
-
-  async #configure() {
-    const keys = { a: newKey(), b: newKey() };
-    for (const [self, other] of [
-      ['a', 'b'],
-      ['b', 'a'],
-    ]) {
-      const path = join(scratch, `${self}.conf`);
-      writeFileSync(
-        path,
-        `[Interface]\nPrivateKey = ${keys[self].private}\nListenPort = ${WIRE_PORT}\n` +
-          `[Peer]\nPublicKey = ${keys[other].public}\n` +
-          `AllowedIPs = ${this[other].tunnelAddress}/32\n` +
-          `Endpoint = ${this[other].wireAddress}:${WIRE_PORT}\n`,
-        { mode: 0o600 },
-      );
-      const { netns, interfaceName } = this[self];
-      await run(inside(netns, ['wg', 'setconf', interfaceName, path]));
-    }
-  }
-
-  async #address({ netns, interfaceName, tunnelAddress }) {
-    await run(['ip', '-n', netns, 'addr', 'add', `${tunnelAddress}/24`, 'dev', interfaceName]);
-    await run(['ip', '-n', netns, 'link', 'set', interfaceName, 'mtu', `${TUNNEL_MTU}`, 'up']);
-  }
-
-  /** The handshake, outside every measurement. */
-  async #firstPing() {
-    const ping = inside(this.a.netns, ['ping', '-c', '1', '-W', '1', this.b.target]);
-    await waitFor(`${this.candidate.name}: first ping`, READY_TIMEOUT_MS, () => {
-      this.checkAlive();
-      return succeeds(ping);
-    });
-  }
+  return { name, kind: 'wireguard', command };
 }

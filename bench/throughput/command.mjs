@@ -76,12 +76,20 @@ export class Child {
     return readBounded(this.stdoutPath);
   }
 
+  stderr() {
+    return readBounded(this.stderrPath);
+  }
+
   /** The last lines that the process wrote, for an error message. */
   complaint() {
     if (this.startError) return this.startError.message;
     const text = `${readBounded(this.stderrPath)}\n${readBounded(this.stdoutPath)}`;
     const lines = text.split('\n').filter((line) => line.trim() !== '');
     return lines.slice(-3).join(' | ').slice(0, 400) || '(no output)';
+  }
+
+  signal(name) {
+    if (!this.ended) this.process.kill(name);
   }
 
   /** SIGTERM, then SIGKILL after a grace period. Returns once the process is gone. */

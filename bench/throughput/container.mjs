@@ -18,9 +18,10 @@ export const haveLxc = () => succeeds(['lxc-start', '--version']);
  *
  * @param {import('./topology.mjs').End} end
  * @param {string} command
+ * @param {Record<string, string>} env LXC hands nothing on of its own environment
  * @param {string} root the source tree, visible at the same path inside
  */
-export async function containerCommand(end, command, root) {
+export async function containerCommand(end, command, env, root) {
   const directory = join(lxcPath(), nameOf(end));
   const rootfs = join(directory, 'rootfs');
   for (const name of ['usr', 'etc', 'proc', 'sys', 'dev/net', 'tmp', 'run/wireguard', 'var']) {
@@ -46,6 +47,8 @@ export async function containerCommand(end, command, root) {
     'lxc.mount.entry = /dev/net/tun dev/net/tun none bind,create=file 0 0',
     'lxc.mount.entry = /dev/null dev/null none bind,create=file 0 0',
     'lxc.mount.entry = /dev/urandom dev/urandom none bind,create=file 0 0',
+    `lxc.environment = PATH=${dirname(process.execPath)}:/usr/sbin:/usr/bin:/sbin:/bin`,
+    ...Object.entries(env).map(([name, value]) => `lxc.environment = ${name}=${value}`),
     'lxc.signal.halt = SIGTERM',
     'lxc.tty.max = 0',
     'lxc.pty.max = 0',

@@ -3,154 +3,26 @@
  * Traffic goes from end A to end B, except where it says reverse.
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { Child, readProc, run, scratch, sleep, waitFor } from './command.mjs';
 import { BenchError } from './errors.mjs';
-import { parseIperfTcp, parseIperfUdp, parsePerfCycles, parsePing } from './parse.mjs';
-import { cpuTimeNs, machineBusyNs, memory } from './processes.mjs';
+import { searchLosslessRate } from './lossless.mjs';
+import { checkIperfStopped, parseIperfTcp, parsePerfCycles, parsePing } from './parse.mjs';
+import { cpuTimeNs, foreignTimeNs, machineBusyNs, memory } from './processes.mjs';
 import { inside } from './topology.mjs';
+import { sendDatagrams } from './udp-load.mjs';
 
 const IPERF_PORT = 5201;
 /** Beyond a test's own length: connecting, and the exchange of results over a full tunnel. */
 const IPERF_SLACK_MS = 15_000;
 /** Below 10 ms ping spins between replies, on a core that the tunnel needs. */
 const PING_INTERVAL_S = 0.01;
-/** It rounds its waits up: in truth a reply every 15-18 ms. */
-const PING_SLOWNESS = 2;
+/** It rounds its waits up to 15-18 ms, and longer on a busy machine: the load must outlast it. */
+const PING_SLOWNESS = 6;
 const PING_MIN_COUNT = 300;
 const LOAD_SETTLE_MS = 500;
-/** A rate counts as lossless up to here: the scheduling noise of a shared machine loses a few. */
-export const LOSSLESS_RATIO = 0.001;
-const LOSSLESS_GROWTH_STEPS = 4;
-const LOSSLESS_BISECTION_STEPS = 5;
-
-/**
- * Every metric: how it is shown, and which direction is better. `test` is its name for --tests.
- * `count`: often 0, so that a ratio would say nothing.
- */
-export const METRICS = [
-  { name: 'tcp', test: 'tcp', unit: 'Gbit/s', better: 'higher', title: 'TCP, 1 stream' },
-  {
-    name: 'tcp-cycles',
-    test: 'tcp',
-    unit: 'cycles/B',
-    better: 'lower',
-    title: '  machine cycles per byte',
-  },
-  {
-    name: 'tcp-cpu-ns',
-    test: 'tcp',
-    unit: 'ns/B',
-    better: 'lower',
-    title: '  machine CPU time per byte',
-  },
-  { name: 'tcp-cpu', test: 'tcp', unit: '% core', better: 'lower', title: '  CPU of both ends' },
-  {
-    name: 'tcp-retransmits',
-    test: 'tcp',
-    unit: 'segments',
-    better: 'lower',
-    title: '  retransmits',
-    count: true,
-  },
-  { name: 'tcp-x4', test: 'tcp-x4', unit: 'Gbit/s', better: 'higher', title: 'TCP, 4 streams' },
-  {
-    name: 'tcp-reverse',
-    test: 'tcp-reverse',
-    unit: 'Gbit/s',
-    better: 'higher',
-    title: 'TCP, 1 stream, reverse',
-  },
-  { name: 'udp64', test: 'udp64', unit: 'kpps', better: 'higher', title: 'UDP 64 B, delivered' },
-  {
-    name: 'udp1372',
-    test: 'udp1372',
-    unit: 'kpps',
-    better: 'higher',
-    title: 'UDP 1372 B, delivered',
-  },
-  {
-    name: 'udp64-lossless',
-    test: 'udp64-lossless',
-    unit: 'kpps',
-    better: 'higher',
-    title: 'UDP 64 B, highest lossless rate',
-  },
-  {
-    name: 'udp1372-lossless',
-    test: 'udp1372-lossless',
-    unit: 'kpps',
-    better: 'higher',
-    title: 'UDP 1372 B, highest lossless rate',
-  },
-  { name: 'ping-avg', test: 'ping', unit: 'ms', better: 'lower', title: 'ping idle, average' },
-  { name: 'ping-p99', test: 'ping', unit: 'ms', better: 'lower', title: 'ping idle, p99' },
-  {
-    name: 'ping-load-p50',
-    test: 'ping-load',
-    unit: 'ms',
-    better: 'lower',
-    title: 'ping under 1 TCP stream, p50',
-  },
-  {
-    name: 'ping-load-p99',
-    test: 'ping-load',
-    unit: 'ms',
-    better: 'lower',
-    title: 'ping under 1 TCP stream, p99',
-  },
-  {
-    name: 'ping-load-loss',
-    test: 'ping-load',
-    unit: '%',
-    better: 'lower',
-    title: '  pings lost',
-    count: true,
-  },
-  {
-    name: 'ping-load-x4-p50',
-    test: 'ping-load-x4',
-    unit: 'ms',
-    better: 'lower',
-    title: 'ping under 4 TCP streams, p50',
-  },
-  {
-    name: 'ping-load-x4-p99',
-    test: 'ping-load-x4',
-    unit: 'ms',
-    better: 'lower',
-    title: 'ping under 4 TCP streams, p99',
-  },
-  {
-    name: 'ping-load-x4-loss',
-    test: 'ping-load-x4',
-    unit: '%',
-    better: 'lower',
-    title: '  pings lost',
-    count: true,
-  },
-  {
-    name: 'idle-cpu',
-    test: 'idle',
-    unit: '% core',
-    better: 'lower',
-    title: 'CPU of one node, idle',
-  },
-  {
-    name: 'memory-peak',
-    test: 'memory',
-    unit: 'MB',
-    better: 'lower',
-    title: 'memory of one node, peak (VmHWM)',
-  },
-  {
-    name: 'memory',
-    test: 'memory',
-    unit: 'MB',
-    better: 'lower',
-    title: 'memory of one node after load (VmRSS)',
-  },
-];
+const LOSSLESS_SECONDS = 2;
 
 /**
  * In the order in which a session runs them. `idle` comes before any load, and `memory` last: it
@@ -207,11 +79,12 @@ function listens(pid, address) {
  * @returns {Promise<string>} the client's JSON
  */
 async function iperf(session, seconds, args, prefix = []) {
-  const { client, finish } = await startIperf(session, seconds, args, prefix);
-  return finish(client);
+  const { finish } = await startIperf(session, seconds, args, prefix);
+  return finish();
 }
 
-async function startIperf(session, seconds, args, prefix = []) {
+/** The same, begun: `finish` waits for its end and returns the JSON. */
+export async function startIperf(session, seconds, args, prefix = []) {
   const { a, b } = session;
   const port = ['-p', `${IPERF_PORT}`];
   const server = new Child(inside(b.netns, ['iperf3', '-s', '-1', '-B', b.target, ...port]));
@@ -222,10 +95,12 @@ async function startIperf(session, seconds, args, prefix = []) {
   const common = ['-J', '-i', '0', '-t', `${seconds}`, '--connect-timeout', '5000'];
   const argv = ['iperf3', '-c', b.target, ...port, ...common, ...args];
   const client = new Child([...prefix, ...inside(a.netns, argv)]);
+  const unwatch = session.watchMemory();
   const finish = async () => {
     const timer = setTimeout(() => void client.stop(), seconds * 1000 + IPERF_SLACK_MS);
     await client.exit;
     clearTimeout(timer);
+    unwatch();
     await server.stop();
     session.checkAlive();
     const text = client.stdout();
@@ -238,18 +113,28 @@ async function startIperf(session, seconds, args, prefix = []) {
   return { client, finish };
 }
 
+const cpuTimes = (session) => ({
+  own: cpuTimeNs(session.pids()),
+  machine: machineBusyNs(),
+  foreign: foreignTimeNs(),
+  atMs: performance.now(),
+});
+
 async function measureTcp(session, conditions) {
   const { seconds, congestion, cycles } = conditions;
   const perfOutput = join(scratch, 'perf-cycles');
   rmSync(perfOutput, { force: true });
   const perf = cycles ? ['perf', 'stat', '-a', '-x,', '-e', 'cycles', '-o', perfOutput, '--'] : [];
-  const before = { own: cpuTimeNs(session.pids()), machine: machineBusyNs() };
+  const before = cpuTimes(session);
   const text = await iperf(session, seconds, ['-C', congestion], perf);
-  const after = { own: cpuTimeNs(session.pids()), machine: machineBusyNs() };
+  const after = cpuTimes(session);
+  const machineNs = after.machine - before.machine;
+  const foreignNs = Math.max(0, after.foreign - before.foreign);
   const { bytes, gbps, retransmits } = parseIperfTcp(text, congestion);
   const figures = {
     tcp: gbps,
-    'tcp-cpu-ns': (after.machine - before.machine) / bytes,
+    'tcp-cpu-ns': (machineNs - foreignNs) / bytes,
+    'tcp-foreign': (100 * foreignNs) / ((after.atMs - before.atMs) * 1e6 * cpus().length),
     'tcp-retransmits': retransmits,
   };
   if (session.processes.length > 0) {
@@ -269,49 +154,21 @@ function measureTcpThroughput(metric, args) {
   };
 }
 
-const udpArgs = (size, bitsPerSecond) => ['-u', '-l', `${size}`, '-b', `${bitsPerSecond}`];
-
 function measureUdp(metric, size) {
   return async (session, { seconds }) => {
-    const result = parseIperfUdp(await iperf(session, seconds, udpArgs(size, 0)));
-    return { [metric]: result.deliveredPps / 1000 };
+    const { deliveredPps, offeredPps } = await sendDatagrams(session, { size, seconds });
+    return { [metric]: deliveredPps / 1000, [`${metric}-offered`]: offeredPps / 1000 };
   };
 }
 
-/**
- * The highest offered rate of which no more than LOSSLESS_RATIO is lost: from what a flood
- * delivers, up while nothing is lost, then bisection. At most 10 short runs.
- */
 function measureLossless(metric, size) {
-  return async (session, { seconds }) => {
-    const stepSeconds = Math.min(seconds, 2);
-    const probe = async (pps) => {
-      // Evenly spaced: a burst of a whole millisecond would test buffers, not the rate.
-      const args = [...udpArgs(size, Math.round(pps * size * 8)), '--pacing-timer', '100'];
-      return parseIperfUdp(await iperf(session, stepSeconds, args));
-    };
-    const flood = parseIperfUdp(await iperf(session, 1, udpArgs(size, 0)));
-    let best = 0;
-    let low = 0;
-    let high = Infinity;
-    let pps = flood.deliveredPps;
-    const steps = LOSSLESS_GROWTH_STEPS + LOSSLESS_BISECTION_STEPS;
-    for (let step = 0; step < steps; step++) {
-      if (high < low * 1.03) break;
-      const result = await probe(pps);
-      if (result.lossRatio <= LOSSLESS_RATIO) {
-        best = Math.max(best, result.deliveredPps);
-        // The sender itself is at its limit: no more can be offered.
-        if (result.offeredPps < 0.9 * pps) break;
-        low = pps;
-      } else {
-        high = pps;
-      }
-      if (high === Infinity && step >= LOSSLESS_GROWTH_STEPS) break;
-      pps = high === Infinity ? low * 1.4 : (low + high) / 2;
-    }
-    if (best === 0) throw new BenchError(`${metric}: packets were lost at every rate tried`);
-    return { [metric]: best / 1000 };
+  return async (session) => {
+    const flood = await sendDatagrams(session, { size, seconds: 1 });
+    const rate = await searchLosslessRate(flood.deliveredPps, (pps) =>
+      sendDatagrams(session, { size, seconds: LOSSLESS_SECONDS, pps }),
+    );
+    if (rate === null) throw new BenchError(`${metric}: datagrams were lost at every rate tried`);
+    return { [metric]: rate / 1000 };
   };
 }
 
@@ -341,7 +198,8 @@ function measurePingUnderLoad(metric, streams) {
       replies = await ping(session, count, loadSeconds * 1000 + 5000);
       if (client.ended) throw new BenchError(`${metric}: the load ended before the pings`);
     } finally {
-      parseIperfTcp(await finish(), congestion);
+      client.signal('SIGTERM');
+      checkIperfStopped(await finish(), congestion);
     }
     return {
       [`${metric}-p50`]: replies.p50Ms,
@@ -360,13 +218,14 @@ async function measureIdle(session, { seconds }) {
   const before = cpuTimeNs(pids);
   await sleep(Math.max(3, seconds) * 1000);
   const share = (cpuTimeNs(pids) - before) / ((performance.now() - started) * 1e6);
-  return { 'idle-cpu': (100 * share) / session.processes.length };
+  return { 'idle-cpu': (100 * share) / session.pidsByEnd().length };
 }
 
 async function measureMemory(session) {
   if (session.processes.length === 0) return {};
   const ends = session.pidsByEnd().map(memory);
   return {
+    ...(session.memoryUnderLoadMb > 0 && { 'memory-load': session.memoryUnderLoadMb }),
     'memory-peak': Math.max(...ends.map((end) => end.peakMb)),
     memory: Math.max(...ends.map((end) => end.residentMb)),
   };

@@ -2,25 +2,37 @@
 import { parseArgs } from 'node:util';
 import { BUILT_IN_NAMES, parseCandidate } from './candidates.mjs';
 import { BenchError } from './errors.mjs';
+import { issuePlan } from './issue-table.mjs';
 import { TESTS } from './measurements.mjs';
 import { VETH_MODES } from './topology.mjs';
 
+const BOTH_CC = ['cubic', 'bbr'];
+
+/**
+ * `plan`: which tests run in which veth mode. --tests and --mode replace it by their product, --cc
+ * the congestion controls.
+ */
 const PRESETS = {
   quick: {
     rounds: 2,
     seconds: 2,
-    tests: ['tcp', 'udp64', 'ping', 'ping-load', 'memory'],
     candidates: ['plain', 'wireguard-go', 'weft'],
-    modes: ['offloads'],
     congestion: ['cubic'],
+    plan: [{ mode: 'offloads', tests: ['ping', 'tcp', 'udp64', 'ping-load', 'memory'] }],
   },
   full: {
     rounds: 3,
     seconds: 4,
-    tests: Object.keys(TESTS),
-    candidates: ['plain', 'kernel', 'wireguard-go', 'boringtun', 'weft'],
-    modes: VETH_MODES,
+    candidates: ['plain', 'kernel', 'wireguard-go', 'boringtun', 'gotatun', 'weft'],
+    congestion: BOTH_CC,
+    plan: VETH_MODES.map((mode) => ({ mode, tests: Object.keys(TESTS) })),
+  },
+  issue: {
+    rounds: 5,
+    seconds: 3,
+    candidates: ['wireguard-go', 'boringtun', 'weft'],
     congestion: ['cubic'],
+    plan: issuePlan(),
   },
 };
 
@@ -29,20 +41,22 @@ export const USAGE = `usage: sudo bench/throughput/run.mjs [options]
 Measures WireGuard implementations between two network namespaces, round by round in turn.
 Prints a table: median [lowest-highest] of the rounds, and the ratio to the baseline.
 
-  --preset quick|full     quick: under 3 minutes (default); full: everything, about an hour
+  --preset quick|issue|full
+                          quick (default): under 3 minutes; issue: the rows of the project's goals,
+                          with a table of them, about 25 minutes; full: everything, about two hours
   --rounds N              rounds, each with every candidate in turn
   --seconds S             length of one test
   --tests LIST            ${Object.keys(TESTS).join(',')}
   --candidates LIST       ${BUILT_IN_NAMES.join(',')}
-  --candidate NAME=COMMAND
-                          one more: a shell command that makes the interface {if} and needs no
-                          configuration; {local} {peer} {port} are the outer addresses and port
   --candidate NAME=wg:COMMAND
-                          the same, configured by wg through its control socket
+                          one more: a shell command that makes the interface {if} and is configured
+                          by wg through its control socket
+  --candidate NAME=script:PATH
+                          one more: a program that brings up a tunnel by itself (bench/README.md)
   --baseline NAME         whom the ratios refer to (default wireguard-go)
   --mode offloads|wire|both
                           veth with its offloads, or with tx-udp-segmentation off, as on a wire
-  --cc cubic|bbr|both     TCP congestion control of the test streams (default cubic)
+  --cc cubic|bbr|both     TCP congestion control of the test streams
   --lxc                   run the implementations in LXC containers
   --json FILE             write all samples and the summary
   --html FILE             write the report with charts
@@ -74,6 +88,20 @@ function choices(name, chosen, allowed) {
 
 const oneOrBoth = (name, text, both) => choices(name, text === 'both' ? both : [text], both);
 
+function chosenPlan(values, preset) {
+  const modes = values.mode ? oneOrBoth('mode', values.mode, VETH_MODES) : null;
+  const tests = values.tests
+    ? choices('tests', list(values.tests), Object.keys(TESTS))
+    : [...new Set(preset.plan.flatMap((step) => step.tests))];
+  const plan =
+    modes || values.tests
+      ? (modes ?? preset.plan.map(({ mode }) => mode)).map((mode) => ({ mode, tests }))
+      : preset.plan;
+  // Always in the order in which a session runs them.
+  const inOrder = (wanted) => Object.keys(TESTS).filter((test) => wanted.includes(test));
+  return plan.map((step) => ({ mode: step.mode, tests: inOrder(step.tests) }));
+}
+
 /** @throws {BenchError} with one line that says what to write instead */
 export function parseOptions(argv) {
   let values;
@@ -100,23 +128,22 @@ export function parseOptions(argv) {
   } catch (error) {
     throw new BenchError(error.message);
   }
-  const preset = PRESETS[values.preset ?? 'quick'];
-  if (!preset) throw new BenchError(`--preset ${values.preset}: want quick or full`);
+  const presetName = values.preset ?? 'quick';
+  const preset = PRESETS[presetName];
+  if (!preset) {
+    throw new BenchError(`--preset ${presetName}: want ${Object.keys(PRESETS).join(', ')}`);
+  }
   const names = values.candidates ? list(values.candidates) : preset.candidates;
-  const tests = values.tests
-    ? choices('tests', list(values.tests), Object.keys(TESTS))
-    : preset.tests;
   return {
     help: values.help ?? false,
     rounds: values.rounds ? positive('rounds', values.rounds) : preset.rounds,
     seconds: values.seconds ? positive('seconds', values.seconds) : preset.seconds,
-    // Always in the order in which a session runs them.
-    tests: Object.keys(TESTS).filter((test) => tests.includes(test)),
+    preset: presetName,
+    plan: chosenPlan(values, preset),
     builtIn: choices('candidates', names, BUILT_IN_NAMES),
     added: (values.candidate ?? []).map(parseCandidate),
     baseline: values.baseline ?? 'wireguard-go',
-    modes: values.mode ? oneOrBoth('mode', values.mode, VETH_MODES) : preset.modes,
-    congestion: values.cc ? oneOrBoth('cc', values.cc, ['cubic', 'bbr']) : preset.congestion,
+    congestion: values.cc ? oneOrBoth('cc', values.cc, BOTH_CC) : preset.congestion,
     lxc: values.lxc ?? false,
     json: values.json,
     html: values.html,

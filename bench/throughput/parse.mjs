@@ -1,5 +1,5 @@
 /**
- * What iperf3, ping and perf print -> numbers. Pure functions.
+ * What iperf3, udp_load, ping and perf print -> numbers. Pure functions.
  * Each throws a BenchError that says what was odd: a wrong figure is worse than none.
  */
 import { BenchError } from './errors.mjs';
@@ -7,14 +7,16 @@ import { BenchError } from './errors.mjs';
 const excerpt = (text) => JSON.stringify(text.trim().slice(0, 160) || '(empty)');
 
 /** Finite, non-negative number at a path such as "end.sum_received.bytes". */
-function numberAt(object, path) {
+function numberAt(object, path, tool = 'iperf3') {
   let value = object;
   for (const key of path.split('.')) value = value?.[key];
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
-    throw new BenchError(`iperf3: no usable ${path} in its JSON (${JSON.stringify(value)})`);
+    throw new BenchError(`${tool}: no usable ${path} in its JSON (${JSON.stringify(value)})`);
   }
   return value;
 }
+
+const STOPPED = 'interrupt - the client has terminated';
 
 function parseIperf(text) {
   let report;
@@ -26,8 +28,18 @@ function parseIperf(text) {
   if (typeof report !== 'object' || report === null) {
     throw new BenchError(`iperf3: output is no report: ${excerpt(text)}`);
   }
-  if (typeof report.error === 'string') throw new BenchError(`iperf3: ${report.error}`);
   return report;
+}
+
+function refuseError({ error }) {
+  if (typeof error === 'string') throw new BenchError(`iperf3: ${error}`);
+}
+
+function refuseOtherCongestion(report, congestion) {
+  const used = report.end?.sender_tcp_congestion;
+  if (used !== congestion) {
+    throw new BenchError(`iperf3: asked for -C ${congestion}, the sender used ${used}`);
+  }
 }
 
 /**
@@ -39,10 +51,8 @@ function parseIperf(text) {
  */
 export function parseIperfTcp(text, congestion) {
   const report = parseIperf(text);
-  const used = report.end?.sender_tcp_congestion;
-  if (used !== congestion) {
-    throw new BenchError(`iperf3: asked for -C ${congestion}, the sender used ${used}`);
-  }
+  refuseError(report);
+  refuseOtherCongestion(report, congestion);
   const bytes = numberAt(report, 'end.sum_received.bytes');
   if (bytes === 0) throw new BenchError('iperf3: nothing was delivered');
   return {
@@ -53,26 +63,59 @@ export function parseIperfTcp(text, congestion) {
 }
 
 /**
- * `iperf3 -u -J`.
+ * `iperf3 -J` of a TCP test that was a load for something else and was stopped by a signal: it has
+ * no figures of the receiver.
  *
- * @returns {{sent: number, delivered: number, lossRatio: number, seconds: number,
- *   deliveredPps: number, offeredPps: number}} delivered = the receiver's count
+ * @throws {BenchError} if there was no load, or of another kind
  */
-export function parseIperfUdp(text) {
+export function checkIperfStopped(text, congestion) {
   const report = parseIperf(text);
-  const packets = numberAt(report, 'end.sum.packets');
-  const lost = numberAt(report, 'end.sum.lost_packets');
-  const seconds = numberAt(report, 'end.sum.seconds');
-  if (packets === 0 || seconds === 0) throw new BenchError('iperf3: no datagram was delivered');
-  if (lost > packets) throw new BenchError(`iperf3: ${lost} of ${packets} datagrams lost`);
-  const delivered = packets - lost;
+  const stopped = report.error === STOPPED;
+  if (!stopped) refuseError(report);
+  // Stopped with --bidir it does not say which it used; one that it cannot use is an error at once.
+  const unsaid = report.end?.sender_tcp_congestion === undefined;
+  if (!(stopped && unsaid)) refuseOtherCongestion(report, congestion);
+  if (numberAt(report, 'end.sum_sent.bytes') === 0)
+    throw new BenchError('iperf3: nothing was sent');
+}
+
+/**
+ * What udp_load's two sides print (native/bench/udp_load.cc).
+ *
+ * @typedef {{sent: number, delivered: number, late: number, lossRatio: number, offeredPps: number,
+ *   deliveredPps: number, gapCount: number,
+ *   gaps: {number: number, missing: number, atMs: number}[]}} UdpResult
+ *   gaps: where numbers were missing when the next one came, at the wall clock's time
+ *
+ * @returns {UdpResult}
+ */
+export function parseUdpLoad(senderText, receiverText) {
+  const [sender, receiver] = [senderText, receiverText].map((text) => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new BenchError(`udp_load: output is not JSON: ${excerpt(text)}`);
+    }
+  });
+  const at = (object, path) => numberAt(object, path, 'udp_load');
+  const sent = at(sender, 'sent');
+  const delivered = at(receiver, 'received');
+  const late = at(receiver, 'late');
+  const seconds = at(sender, 'seconds');
+  if (sent === 0 || seconds === 0) throw new BenchError('udp_load: nothing was sent');
+  if (delivered === 0) throw new BenchError('udp_load: no datagram was delivered');
+  if (delivered > sent) throw new BenchError(`udp_load: ${delivered} delivered of ${sent}`);
+  if (!Array.isArray(receiver.gaps)) throw new BenchError('udp_load: no gaps in its JSON');
   return {
-    sent: packets,
+    sent,
     delivered,
-    lossRatio: lost / packets,
-    seconds,
-    deliveredPps: delivered / seconds,
-    offeredPps: packets / seconds,
+    late,
+    lossRatio: 1 - delivered / sent,
+    offeredPps: sent / seconds,
+    // What still waited in queues when the sender ended took its time too.
+    deliveredPps: delivered / Math.max(seconds, at(receiver, 'seconds')),
+    gapCount: at(receiver, 'gapCount'),
+    gaps: receiver.gaps,
   };
 }
 

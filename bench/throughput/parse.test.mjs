@@ -1,11 +1,12 @@
 /** What tools print when things are odd must become an error, never a figure. */
 import { describe, expect, it } from 'vitest';
 import {
+  checkIperfStopped,
   median,
   parseIperfTcp,
-  parseIperfUdp,
   parsePerfCycles,
   parsePing,
+  parseUdpLoad,
   quantile,
 } from './parse.mjs';
 
@@ -38,12 +39,38 @@ describe('parseIperfTcp', () => {
   });
 });
 
-describe('parseIperfUdp', () => {
-  const udp = (packets, lost_packets, seconds = 2) =>
-    JSON.stringify({ end: { sum: { packets, lost_packets, seconds } } });
+describe('checkIperfStopped', () => {
+  const stopped = (bytes, error = 'interrupt - the client has terminated') =>
+    JSON.stringify({
+      error,
+      end: { sender_tcp_congestion: 'cubic', sum_sent: { bytes }, sum_received: { bytes: 0 } },
+    });
+
+  it('accepts a load that was stopped, and one that came to its end', () => {
+    checkIperfStopped(stopped(5e8), 'cubic');
+    checkIperfStopped(tcp({ sum_sent: { bytes: 5e8 } }), 'cubic');
+    const unsaid = JSON.parse(stopped(5e8));
+    delete unsaid.end.sender_tcp_congestion;
+    checkIperfStopped(JSON.stringify(unsaid), 'cubic');
+  });
+
+  it.each([
+    [stopped(0), 'cubic', /nothing was sent/],
+    [stopped(5e8), 'bbr', /-C bbr, the sender used cubic/],
+    [stopped(5e8, 'unable to connect'), 'cubic', /unable to connect/],
+    ['', 'cubic', /not JSON/],
+  ])('refuses %s for %s', (text, congestion, reason) => {
+    expect(() => checkIperfStopped(text, congestion)).toThrow(reason);
+  });
+});
+
+describe('parseUdpLoad', () => {
+  const sent = (fields) => JSON.stringify({ sent: 1000, seconds: 2, ...fields });
+  const received = (fields) =>
+    JSON.stringify({ received: 750, late: 0, seconds: 1.9, gapCount: 1, gaps: [], ...fields });
 
   it('counts what arrived', () => {
-    expect(parseIperfUdp(udp(1000, 250))).toMatchObject({
+    expect(parseUdpLoad(sent(), received())).toMatchObject({
       delivered: 750,
       deliveredPps: 375,
       offeredPps: 500,
@@ -51,14 +78,21 @@ describe('parseIperfUdp', () => {
     });
   });
 
+  it('takes into account that queues were still running empty after the sender had ended', () => {
+    expect(parseUdpLoad(sent(), received({ seconds: 3 })).deliveredPps).toBe(250);
+  });
+
   it.each([
-    [udp(0, 0), /no datagram/],
-    [udp(10, 0, 0), /no datagram/],
-    [udp(10, 11), /11 of 10/],
-    [udp(10, -1), /lost_packets/],
-    ['{}', /sum.packets/],
-  ])('refuses %s', (text, reason) => {
-    expect(() => parseIperfUdp(text)).toThrow(reason);
+    [sent({ sent: 0 }), received(), /nothing was sent/],
+    [sent({ seconds: 0 }), received(), /nothing was sent/],
+    [sent(), received({ received: 0 }), /no datagram/],
+    [sent(), received({ received: 1001 }), /1001 delivered of 1000/],
+    [sent(), received({ late: -1 }), /udp_load: no usable late/],
+    [sent(), received({ gaps: undefined }), /no gaps/],
+    ['', received(), /not JSON.*empty/],
+    [sent(), '{"received": 7', /not JSON/],
+  ])('refuses %s %s', (sender, receiver, reason) => {
+    expect(() => parseUdpLoad(sender, receiver)).toThrow(reason);
   });
 });
 

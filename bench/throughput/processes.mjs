@@ -11,15 +11,19 @@ function statFields(path) {
   return text === null ? null : text.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
+const allPids = () =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+
 /** `root` and all its descendants. */
 export function processTree(root) {
   /** @type {Map<number, number[]>} */
   const children = new Map();
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const parent = Number(statFields(`/proc/${name}/stat`)?.[1]);
+  for (const pid of allPids()) {
+    const parent = Number(statFields(`/proc/${pid}/stat`)?.[1]);
     if (!children.has(parent)) children.set(parent, []);
-    children.get(parent).push(Number(name));
+    children.get(parent).push(pid);
   }
   const tree = [root];
   for (let i = 0; i < tree.length; i++) tree.push(...(children.get(tree[i]) ?? []));
@@ -77,4 +81,22 @@ export function machineBusyNs() {
   if (!fields) return 0;
   const [user, nice, system, , , irq, softirq] = fields;
   return (user + nice + system + irq + softirq) * NS_PER_TICK;
+}
+
+const KTHREADD = 2;
+
+/**
+ * CPU time that processes other than the benchmark's have used since boot, kernel threads excepted,
+ * in nanoseconds. What ended counts with its parent, where that waited for it.
+ */
+export function foreignTimeNs() {
+  const own = new Set([...processTree(process.pid), ...processTree(KTHREADD)]);
+  let ticks = 0;
+  for (const pid of allPids()) {
+    if (own.has(pid)) continue;
+    const fields = statFields(`/proc/${pid}/stat`) ?? [];
+    // utime, stime, cutime, cstime
+    for (const field of fields.slice(11, 15)) ticks += Number(field);
+  }
+  return ticks * NS_PER_TICK;
 }

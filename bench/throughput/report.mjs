@@ -2,57 +2,45 @@
 /** JSON of a run -> one self-contained HTML page with a bar chart and a table a metric. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { barChart, colours, escapeHtml, page, table } from './charts.mjs';
 import { formatFigure } from './summary.mjs';
 
-const COLOURS = ['#2f6fb0', '#d1782f', '#4c9a5b', '#8c5bb0', '#b0433f', '#5a6b7a', '#a39130'];
-const BAR_HEIGHT = 22;
-const LABEL_WIDTH = 120;
-const CHART_WIDTH = 720;
-const VALUE_WIDTH = 190;
-
-const escapeHtml = (text) =>
-  String(text).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+const MODES = {
+  offloads: 'veth with offloads: a UDP super-packet crosses it whole, as between virtual machines',
+  wire: 'wire-like veth: tx-udp-segmentation off, so every datagram crosses it alone',
+};
 
 /**
  * @param {object} result what run.mjs writes with --json
  * @returns {string} an HTML document
  */
 export function renderReport(result) {
-  const { machine, candidates, summary, failures, baseline } = result;
-  const colourOf = new Map(candidates.map(({ name }, i) => [name, COLOURS[i % COLOURS.length]]));
+  const { candidates, summary, failures, baseline } = result;
+  const colourOf = colours(candidates.filter((c) => !c.missing).map(({ name }) => name));
   const modes = [...new Set(summary.map((row) => row.mode))];
+  const links = modes.map((mode) => `<a href="#${mode}">veth ${mode}</a>`);
   const sections = modes.map((mode) => {
-    const charts = summary
-      .filter((row) => row.mode === mode)
-      .map((row) => renderChart(row, colourOf, baseline));
-    return `<h2>veth ${escapeHtml(mode)}</h2>\n${charts.join('\n')}`;
+    const rows = summary.filter((row) => row.mode === mode);
+    const charts = rows.map((row) => renderRow(row, colourOf, baseline));
+    return `<h2 id="${mode}">${escapeHtml(MODES[mode] ?? mode)}</h2>\n${charts.join('\n')}`;
   });
-  const failed = failures.map((f) =>
-    escapeHtml(`${f.candidate}, ${f.mode}, round ${f.round}, ${f.test}: ${f.reason}`),
-  );
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Throughput of WireGuard implementations</title>
-<style>
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1c2530; background: #fff; }
-h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccd3da; }
-h3 { margin: 1.4rem 0 .2rem; font-size: 1rem; }
-h3 small { font-weight: normal; color: #5a6b7a; }
-svg { max-width: 100%; height: auto; display: block; }
-svg text { font: 13px system-ui, sans-serif; fill: currentColor; }
-.range { stroke: currentColor; stroke-width: 1.5; }
-@media (prefers-color-scheme: dark) { body { background: #14191f; color: #dde3ea; } }
-</style>
-<h1>Throughput of WireGuard implementations</h1>
-<p>${escapeHtml(result.startedAt)}; ${escapeHtml(machine.cpu)}, ${machine.cores} cores, Linux ${escapeHtml(machine.kernel)}, ${escapeHtml(machine.iperf3)}.</p>
-<ul>${[...result.notes, ...candidates.map(describe)].map((note) => `<li>${escapeHtml(note)}</li>`).join('\n')}</ul>
-<p>A bar is the median of the rounds, the line its lowest and highest, ×: the ratio to ${escapeHtml(baseline)}.</p>
+  return page(
+    'Throughput and latency of WireGuard implementations',
+    `${conditions(result)}
+<nav>${result.goals ? '<a href="#goals">goals</a>' : ''}${links.join('')}</nav>
+${result.goals ? renderGoals(result.goals) : ''}
 ${sections.join('\n')}
-${failed.length > 0 ? `<h2>Failed</h2>\n<ul><li>${failed.join('</li>\n<li>')}</li></ul>` : ''}
-</html>
-`;
+${renderFailures(failures)}`,
+  );
+}
+
+function conditions({ startedAt, machine, notes, candidates, baseline }) {
+  const { cpu, cores, kernel, iperf3 } = machine;
+  const where = `${startedAt}; ${cpu}, ${cores} cores, Linux ${kernel}, ${iperf3}.`;
+  const items = [...notes, ...candidates.map(describe)];
+  return `<p class="muted">${escapeHtml(where)}</p>
+<ul>${items.map((item) => `<li>${escapeHtml(item)}</li>`).join('\n')}</ul>
+<p>A bar is the median of the rounds, the whisker its lowest and highest, a dot one round; the ratio is that of the medians to ${escapeHtml(baseline)}.</p>`;
 }
 
 function describe({ name, version, missing }) {
@@ -60,28 +48,48 @@ function describe({ name, version, missing }) {
   return version ? `${name}: ${version}` : name;
 }
 
-function renderChart(row, colourOf, baseline) {
-  const entries = [...colourOf.keys()].filter((name) => row.cells[name]);
-  const top = Math.max(...entries.map((name) => row.cells[name].max)) || 1;
-  const scale = (value) => (value / top) * (CHART_WIDTH - LABEL_WIDTH - VALUE_WIDTH);
-  const bars = entries.map((name, i) => {
-    const cell = row.cells[name];
-    const y = i * BAR_HEIGHT;
-    const middle = y + BAR_HEIGHT / 2;
-    const ratio = cell.ratio === null || name === baseline ? '' : `  ${cell.ratio.toFixed(2)}×`;
-    const range = `[${formatFigure(cell.min)}–${formatFigure(cell.max)}]`;
-    const x = (value) => (LABEL_WIDTH + scale(value)).toFixed(1);
-    return `<text x="${LABEL_WIDTH - 8}" y="${middle + 4}" text-anchor="end">${escapeHtml(name)}</text>
-<rect x="${LABEL_WIDTH}" y="${y + 3}" width="${Math.max(1, scale(cell.median)).toFixed(1)}" height="${BAR_HEIGHT - 6}" fill="${colourOf.get(name)}"/>
-<line class="range" x1="${x(cell.min)}" x2="${x(cell.max)}" y1="${middle}" y2="${middle}"/>
-<text x="${LABEL_WIDTH + scale(cell.max) + 8}" y="${middle + 4}">${formatFigure(cell.median)} ${range}${ratio}</text>`;
+function renderRow(row, colourOf, baseline) {
+  const names = [...colourOf.keys()].filter((name) => row.cells[name]);
+  const lines = names.map((name) => {
+    const { median, min, max, rounds, ratio } = row.cells[name];
+    const shown = ratio === null || name === baseline ? '' : `${ratio.toFixed(2)}×`;
+    return [escapeHtml(name), ...[median, min, max].map(formatFigure), `${rounds}`, shown];
   });
-  const conditions = row.congestion ? `, ${row.congestion}` : '';
-  const height = entries.length * BAR_HEIGHT;
-  return `<h3>${escapeHtml(row.title.trim())} <small>${escapeHtml(row.unit)}${conditions}; ${row.better} is better</small></h3>
-<svg viewBox="0 0 ${CHART_WIDTH} ${height}" width="${CHART_WIDTH}" role="img" aria-label="${escapeHtml(row.title.trim())}">
-${bars.join('\n')}
-</svg>`;
+  const notes = [row.unit, row.congestion, `${row.better} is better`].filter((note) => note);
+  return `<h3>${escapeHtml(row.title.trim())} <small>${escapeHtml(notes.join(', '))}</small></h3>
+${barChart(row, colourOf)}
+${table(['', 'median', 'lowest', 'highest', 'rounds', 'ratio'], lines)}`;
+}
+
+function renderGoals(goals) {
+  const others = [...new Set(goals.flatMap((goal) => Object.keys(goal.others)))];
+  const figure = (value, unit) =>
+    value === null ? '-' : escapeHtml(`${formatFigure(value)} ${unit}`);
+  const rows = goals.map((goal) => [
+    escapeHtml(goal.title),
+    figure(goal.weft, goal.unit),
+    figure(goal.rival, goal.unit),
+    goal.ratio === null ? '-' : `${formatFigure(goal.ratio)}×`,
+    `${goal.atLeast}×`,
+    `${goal.wanted}×`,
+    `<span class="${goal.met === 'NO' ? 'bad' : 'good'}">${goal.met}</span>`,
+    ...others.map((name) => {
+      const other = goal.others[name];
+      if (!other) return '-';
+      return `<span class="${other.ahead ? '' : 'bad'}">${formatFigure(other.ratio)}×</span>`;
+    }),
+  ]);
+  const header = ['', 'weft', 'wireguard-go', 'ratio', 'at least', 'goal', 'met'];
+  const further = others.map((name) => `weft : ${escapeHtml(name)}`);
+  return `<h2 id="goals">Goals</h2>\n${table([...header, ...further], rows)}`;
+}
+
+function renderFailures(failures) {
+  if (failures.length === 0) return '';
+  const items = failures.map(({ candidate, mode, round, test, reason }) =>
+    escapeHtml(`${candidate}, ${mode}, round ${round}, ${test}: ${reason}`),
+  );
+  return `<h2>Failed</h2>\n<ul><li>${items.join('</li>\n<li>')}</li></ul>`;
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

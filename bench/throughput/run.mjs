@@ -6,23 +6,27 @@
  *   options -> candidates -> for each mode, round, candidate: a Session, each test -> samples
  *           -> summary (table, JSON) -> report (HTML)
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg, release, totalmem } from 'node:os';
-import { dirname } from 'node:path';
-import { builtInCandidate, Session, TUNNEL_MTU } from './candidates.mjs';
-import { run, stopAll, succeeds } from './command.mjs';
+import { readFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import * as host from '../machine.mjs';
+import { builtInCandidate } from './candidates.mjs';
+import { run, succeeds } from './command.mjs';
 import { haveLxc } from './container.mjs';
 import { BenchError } from './errors.mjs';
-import { canCountCycles, LOSSLESS_RATIO, TESTS } from './measurements.mjs';
+import { formatIssueTable, issueRows } from './issue-table.mjs';
+import { interrupted, runBenchmark } from './life.mjs';
+import { LOSSLESS_PRECISION, LOSSLESS_RATIO } from './lossless.mjs';
+import { canCountCycles, TESTS } from './measurements.mjs';
 import { parseOptions, USAGE } from './options.mjs';
 import { renderReport } from './report.mjs';
+import { Session, TUNNEL_MTU } from './session.mjs';
 import { formatTable, summarise } from './summary.mjs';
-import { destroyTopology, removeStaleTopologies, WIRE_MTU } from './topology.mjs';
+import { removeStaleTopologies, WIRE_MTU } from './topology.mjs';
+import { udpLoadProgram } from './udp-load.mjs';
 
 const ATTEMPTS = 2;
 /** Cores busy with something else at the start from which the figures are called disturbed. */
 const DISTURBING_LOAD = 0.5;
-let interrupted = false;
 const progress = (text) => process.stderr.write(`${text}\n`);
 
 async function checkMachine(options) {
@@ -44,10 +48,16 @@ async function checkMachine(options) {
   for (const name of options.congestion) {
     if (!available.includes(name)) throw new BenchError(`--cc ${name}: kernel has ${available}`);
   }
+  if (options.plan.some(({ tests }) => tests.some((test) => test.startsWith('udp')))) {
+    await udpLoadProgram();
+  }
 }
 
 async function findCandidates(options) {
   const all = [...(await Promise.all(options.builtIn.map(builtInCandidate))), ...options.added];
+  for (const candidate of all) {
+    if (options.lxc && candidate.kind === 'script') candidate.missing = 'a script, with --lxc';
+  }
   for (const { name, missing } of all) if (missing) progress(`skipping ${name}: ${missing}`);
   return { usable: all.filter(({ missing }) => !missing), all };
 }
@@ -56,9 +66,9 @@ async function findCandidates(options) {
  * All tests of one candidate on a fresh wire. A test that fails is tried once more, in a fresh
  * session if the candidate has died of it; then it is recorded as failed and the rest goes on.
  */
-async function runSession(candidate, mode, conditions, options, record) {
+async function runSession(candidate, { mode, tests }, conditions, options, record) {
   let session = null;
-  const plan = options.tests.flatMap((test) =>
+  const plan = tests.flatMap((test) =>
     TESTS[test].perCongestion
       ? options.congestion.map((congestion) => ({ test, congestion }))
       : [{ test, congestion: null }],
@@ -66,7 +76,7 @@ async function runSession(candidate, mode, conditions, options, record) {
   try {
     for (const { test, congestion } of plan) {
       for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-        if (interrupted) throw new BenchError('interrupted');
+        if (interrupted()) throw new BenchError('interrupted');
         try {
           if (!session) {
             session = new Session(candidate, mode, options);
@@ -76,7 +86,7 @@ async function runSession(candidate, mode, conditions, options, record) {
           record.samples(figures, congestion);
           break;
         } catch (error) {
-          if (interrupted || !(error instanceof BenchError)) throw error;
+          if (interrupted() || !(error instanceof BenchError)) throw error;
           progress(`    ${test}: ${error.message}`);
           if (attempt === ATTEMPTS) record.failure(test, error.message);
           await session.stop();
@@ -92,14 +102,15 @@ async function runSession(candidate, mode, conditions, options, record) {
 async function measure(options, candidates, conditions) {
   const samples = [];
   const failures = [];
-  for (const mode of options.modes) {
-    for (let round = 1; round <= options.rounds; round++) {
-      // Another one goes first in each round: no candidate always follows the same one.
-      const shift = (round - 1) % candidates.length;
+  for (let round = 1; round <= options.rounds; round++) {
+    // Another one goes first in each round: no candidate always follows the same one.
+    const shift = (round - 1) % candidates.length;
+    for (const step of options.plan) {
+      const { mode } = step;
       for (const candidate of [...candidates.slice(shift), ...candidates.slice(0, shift)]) {
-        progress(`veth ${mode}, round ${round}/${options.rounds}: ${candidate.name}`);
+        progress(`round ${round}/${options.rounds}, veth ${mode}: ${candidate.name}`);
         const where = { round, mode, candidate: candidate.name };
-        await runSession(candidate, mode, conditions, options, {
+        await runSession(candidate, step, conditions, options, {
           samples: (figures, congestion) => {
             for (const [metric, value] of Object.entries(figures)) {
               samples.push({ ...where, congestion, metric, value });
@@ -114,13 +125,8 @@ async function measure(options, candidates, conditions) {
 }
 
 async function describeMachine() {
-  return {
-    cpu: cpus()[0]?.model ?? 'unknown',
-    cores: cpus().length,
-    memoryMb: Math.round(totalmem() / 1e6),
-    kernel: release(),
-    iperf3: (await run(['iperf3', '--version'])).split('\n')[0].trim(),
-  };
+  const iperf3 = (await run(['iperf3', '--version'])).split('\n')[0].trim();
+  return { ...host.machine(), iperf3 };
 }
 
 function notes(options, conditions, loadBefore) {
@@ -130,24 +136,26 @@ function notes(options, conditions, loadBefore) {
     'Both ends, iperf3 and ping share the cores of one machine.',
   ];
   if (options.lxc) lines.push('The implementations ran in LXC containers.');
-  if (!conditions.cycles && options.tests.includes('tcp')) {
+  const tests = options.plan.flatMap((step) => step.tests);
+  if (!conditions.cycles && tests.includes('tcp')) {
     lines.push(
-      'This machine counts no cycles (perf stat -e cycles: not supported): CPU time per byte from /proc/stat stands in; it includes whatever else ran.',
+      'This machine counts no cycles (perf stat -e cycles: not supported): CPU time of the machine per byte stands in, from /proc, less that of unrelated processes.',
     );
   }
-  if (options.tests.some((test) => test.endsWith('-lossless'))) {
-    lines.push(`"lossless": at most ${100 * LOSSLESS_RATIO} % of the datagrams lost.`);
+  if (tests.some((test) => test.startsWith('udp'))) {
+    lines.push(
+      'UDP: payload sizes; udp_load, one datagram at a time for the kernel, counted by the receiver; a flood is as fast as one core sends.',
+    );
+  }
+  if (tests.some((test) => test.endsWith('-lossless'))) {
+    lines.push(
+      `Lossless: at most ${100 * LOSSLESS_RATIO} % lost in 2 s, evenly paced, in one of two tries; found to a factor of ${LOSSLESS_PRECISION}.`,
+    );
   }
   if (loadBefore > DISTURBING_LOAD) {
     lines.push(`Something else ran at the start: the load average was ${loadBefore.toFixed(2)}.`);
   }
   return lines;
-}
-
-function writeFile(path, text) {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, text);
-  progress(`wrote ${path}`);
 }
 
 async function main() {
@@ -171,9 +179,10 @@ async function main() {
     notes: notes(options, conditions, loadBefore),
     baseline: options.baseline,
     options: {
+      preset: options.preset,
       rounds: options.rounds,
       seconds: options.seconds,
-      modes: options.modes,
+      plan: options.plan,
       lxc: options.lxc,
     },
     candidates: all,
@@ -181,33 +190,18 @@ async function main() {
     failures,
     samples,
   };
+  if (options.preset === 'issue') result.goals = issueRows(result.summary);
   const { machine } = result;
   process.stdout.write(`${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}\n`);
   for (const line of result.notes) process.stdout.write(`${line}\n`);
   process.stdout.write(`${formatTable(result.summary, names, options.baseline)}\n`);
+  if (result.goals) process.stdout.write(`\n${formatIssueTable(result.goals)}\n`);
   for (const { candidate, mode, round, test, reason } of failures) {
     process.stdout.write(`failed: ${candidate}, ${mode}, round ${round}, ${test}: ${reason}\n`);
   }
-  if (options.json) writeFile(options.json, `${JSON.stringify(result, null, 1)}\n`);
-  if (options.html) writeFile(options.html, renderReport(result));
+  if (options.json) host.writeJson(options.json, result);
+  if (options.html) host.writeText(options.html, renderReport(result));
   return failures.length > 0 || samples.length === 0 ? 1 : 0;
 }
 
-// What runs is stopped; the measurement that waits for it then fails, and everything is undone.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.on(signal, () => {
-    interrupted = true;
-    void stopAll();
-  });
-}
-
-try {
-  process.exitCode = await main();
-} catch (error) {
-  if (!(error instanceof BenchError)) throw error;
-  process.stderr.write(`bench/throughput: ${interrupted ? 'interrupted' : error.message}\n`);
-  process.exitCode = interrupted ? 130 : 2;
-} finally {
-  await stopAll();
-  await destroyTopology();
-}
+await runBenchmark('bench/throughput', main);

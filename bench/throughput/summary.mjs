@@ -1,5 +1,5 @@
 /** Samples -> medians, ranges and ratios; and the table that is printed. */
-import { METRICS } from './measurements.mjs';
+import { METRICS } from './metrics.mjs';
 import { median } from './parse.mjs';
 
 /**
@@ -10,7 +10,8 @@ import { median } from './parse.mjs';
  * One row: a metric under one set of conditions.
  * @typedef {{metric: string, title: string, unit: string, better: 'higher' | 'lower', mode: string,
  *   congestion: string | null, cells: Record<string, Cell>}} Row
- * @typedef {{median: number, min: number, max: number, rounds: number, ratio: number | null}} Cell
+ * @typedef {{median: number, min: number, max: number, rounds: number, ratio: number | null,
+ *   samples: number[]}} Cell
  *   ratio: this median over the baseline's; null where that means nothing
  */
 
@@ -55,6 +56,7 @@ function makeRow(metric, mode, congestion, samples, baseline) {
       min: Math.min(...own),
       max: Math.max(...own),
       rounds: own.length,
+      samples: own,
       ratio: base > 0 ? middle / base : null,
     };
   }

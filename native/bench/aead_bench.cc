@@ -4,14 +4,13 @@
 //
 // Every round times every candidate once, in turn, on the same packets in cache; the result is the median over the
 // rounds of the cycles (of the time stamp counter) a byte, and of the ratio to the reference within a round, which a
-// noisy machine moves least. The reference is BoringSSL, or the last back end (libsodium) without it. Writes JSON to
-// stdout.
+// noisy machine moves least (`speedRatio`). The reference is BoringSSL, or the last back end (libsodium) without it.
+// Writes JSON to stdout.
 //
 // BoringSSL is only ever loaded here, at run time: the addon lives in a process that exports OpenSSL's symbols.
 #include <dlfcn.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -19,11 +18,8 @@
 #include <string>
 #include <vector>
 
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
-
 #include "crypto/aead.h"
+#include "measure.h"
 #include "util/bytes.h"
 
 namespace {
@@ -35,17 +31,6 @@ struct Candidate {
   std::string name;
   std::function<void(std::span<AeadJob>)> seal, open;
 };
-
-uint64_t cycles() {
-#if defined(__x86_64__)
-  _mm_lfence();
-  const uint64_t t = __rdtsc();
-  _mm_lfence();
-  return t;
-#else
-  return (uint64_t)std::chrono::steady_clock::now().time_since_epoch().count();
-#endif
-}
 
 // BoringSSL's EVP_AEAD, as declared in its openssl/aead.h; one context for all packets.
 class BoringSsl {
@@ -84,11 +69,6 @@ class BoringSsl {
   Transform seal_ = nullptr, open_ = nullptr;
 };
 
-double median(std::vector<double> v) {
-  std::nth_element(v.begin(), v.begin() + (ptrdiff_t)v.size() / 2, v.end());
-  return v[v.size() / 2];
-}
-
 // A case: `packets` of one size at the stride of a UDP_SEGMENT send buffer, worked on in calls of `batch`.
 class Case {
  public:
@@ -109,9 +89,9 @@ class Case {
       std::memcpy(text_.data(), sealed_.data(), text_.size());
     }
     const auto& f = open ? candidate.open : candidate.seal;
-    const uint64_t start = cycles();
+    const uint64_t start = weft::bench::ticks();
     for (size_t i = 0; i < packets_; i += batch_) f(std::span(jobs_).subspan(i, std::min(batch_, packets_ - i)));
-    const uint64_t end = cycles();
+    const uint64_t end = weft::bench::ticks();
     if (open && !std::all_of(jobs_.begin(), jobs_.end(), [](const AeadJob& job) { return job.ok; })) {
       std::fprintf(stderr, "%s: refused a good packet\n", candidate.name.c_str());
       std::exit(1);
@@ -125,8 +105,8 @@ class Case {
   std::vector<AeadJob> jobs_;
 };
 
-void measure(const std::vector<Candidate>& candidates, uint32_t size, size_t batch, bool open, int rounds,
-             const uint8_t* key, bool first) {
+void measure(weft::bench::Report& report, const std::vector<Candidate>& candidates, uint32_t size, size_t batch,
+             bool open, int rounds, const uint8_t* key) {
   Case work(size, batch, key);
   const size_t n = candidates.size();
   std::vector<std::vector<double>> cost(n), ratio(n);
@@ -142,14 +122,12 @@ void measure(const std::vector<Candidate>& candidates, uint32_t size, size_t bat
       ratio[c].push_back(now.back() / now[c]);
     }
   }
+  const std::string what =
+      std::string(open ? "open " : "seal ") + std::to_string(size) + " B x " + std::to_string(batch) + ", ";
   for (size_t c = 0; c < n; c++) {
-    std::printf(
-        "%s\n    {\"op\": \"%s\", \"size\": %u, \"batch\": %zu, \"candidate\": \"%s\", \"cyclesPerByte\": %.3f, "
-        "\"speedRatio\": %.3f}",
-        first && c == 0 ? "" : ",", open ? "open" : "seal", size, batch, candidates[c].name.c_str(), median(cost[c]),
-        median(ratio[c]));
+    report.add(what + candidates[c].name, std::string(weft::bench::kTickUnit) + "/B",
+               weft::bench::Samples(std::move(cost[c])), weft::bench::Samples(std::move(ratio[c])).at(0.5));
   }
-  std::fflush(stdout);
 }
 
 }  // namespace
@@ -174,16 +152,10 @@ int main(int argc, char** argv) {
         {"boringssl", [&](auto jobs) { boringssl.seal(jobs); }, [&](auto jobs) { boringssl.open(jobs); }});
   }
 
-  std::printf("{\n  \"rounds\": %d,\n  \"reference\": \"%s\",\n  \"results\": [", rounds,
-              candidates.back().name.c_str());
-  bool first = true;
+  weft::bench::Report report;
   for (const uint32_t size : {64u, 256u, 1420u, 8900u}) {
     for (const size_t batch : {1u, 45u}) {
-      for (const bool open : {false, true}) {
-        measure(candidates, size, batch, open, rounds, key, first);
-        first = false;
-      }
+      for (const bool open : {false, true}) measure(report, candidates, size, batch, open, rounds, key);
     }
   }
-  std::printf("\n  ]\n}\n");
 }
