@@ -1,0 +1,192 @@
+// Mesh addresses from identities, and who has an address that two claim. Pure: every member comes to the same answer.
+//
+//   IPv6  fd | 40 bits of hash(mesh id) | 16 zero bits | 64 bits of hash(identity)      (RFC 4193, one /48 a mesh)
+//   IPv4  prefix | hash(identity, counter), never the network, its first address, or broadcast
+
+import { formatAddress } from '../core/address.js';
+import type { Crypto } from '../core/crypto.js';
+import type { IpAddress, Prefix } from '../core/types.js';
+import { Writer } from '../wire/writer.js';
+import { NODE_ID_BYTES, publicKeyOf } from './identity.js';
+import type { MemberRecord, NodeId } from './types.js';
+
+type Hash = Pick<Crypto, 'hash'>;
+
+const ULA = 0xfd;
+const V6_HOST_OFFSET = 8;
+/** Network, first address (routers like it) and broadcast. */
+const RESERVED_V4_HOSTS = 3;
+const MAX_V4_PREFIX_LENGTH = 30;
+
+const MESH_LABEL = label('weft/address/mesh/1\0');
+const V6_LABEL = label('weft/address/6/1\0');
+const V4_LABEL = label('weft/address/4/1\0');
+const CLAIM_LABEL = label('weft/address/claim/1\0');
+
+function label(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+/** The mesh's /48. */
+export function meshPrefixV6(hash: Hash, meshId: Uint8Array): Prefix {
+  const address = new Uint8Array(16);
+  address[0] = ULA;
+  address.set(hash.hash(MESH_LABEL, meshId).subarray(0, 5), 1);
+  return { address, length: 48 };
+}
+
+export function deriveV6(hash: Hash, meshId: Uint8Array, id: NodeId): IpAddress {
+  const { address } = meshPrefixV6(hash, meshId);
+  const host = hash.hash(V6_LABEL, publicKeyOf(id)).subarray(0, 16 - V6_HOST_OFFSET);
+  address.set(host, V6_HOST_OFFSET);
+  return address;
+}
+
+/** True if nodes can have addresses in it: IPv4, and room for at least one. */
+export function isV4MeshPrefix(prefix: Prefix): boolean {
+  return prefix.address.length === 4 && prefix.length <= MAX_V4_PREFIX_LENGTH;
+}
+
+/**
+ * @param counter 0, and one more after each lost conflict
+ * @throws RangeError unless `isV4MeshPrefix(prefix)`
+ */
+export function deriveV4(hash: Hash, prefix: Prefix, id: NodeId, counter: number): IpAddress {
+  if (!isV4MeshPrefix(prefix)) throw new RangeError('A mesh prefix is IPv4, /30 or shorter');
+  const input = new Writer(NODE_ID_BYTES + 4).put(publicKeyOf(id)).u32(counter).bytes;
+  // 48 bits: what a number holds, and far more than the bias of the modulo could show in
+  let sample = 0;
+  for (const byte of hash.hash(V4_LABEL, input).subarray(0, 6)) sample = sample * 256 + byte;
+  const usable = 2 ** (32 - prefix.length) - RESERVED_V4_HOSTS;
+  const host = 2 + (sample % usable);
+  const view = new DataView(new ArrayBuffer(4));
+  for (let i = 0; i < 4; i++) view.setUint8(i, prefix.address[i] ?? 0);
+  view.setUint32(0, view.getUint32(0) + host);
+  return new Uint8Array(view.buffer);
+}
+
+/** True if `inner` lies within `outer`. */
+export function covers(outer: Prefix, inner: Prefix): boolean {
+  if (outer.address.length !== inner.address.length || outer.length > inner.length) return false;
+  return sameBits(outer.address, inner.address, outer.length);
+}
+
+/** True if `prefix` holds `address`. */
+export function contains(prefix: Prefix, address: IpAddress): boolean {
+  return covers(prefix, { address, length: address.length * 8 });
+}
+
+function sameBits(a: IpAddress, b: IpAddress, length: number): boolean {
+  const whole = length >> 3;
+  for (let i = 0; i < whole; i++) if (a[i] !== b[i]) return false;
+  const rest = length & 7;
+  return rest === 0 || ((a[whole] ?? 0) ^ (b[whole] ?? 0)) >> (8 - rest) === 0;
+}
+
+/**
+ * The first of `routes` that shares addresses with `prefix`: packets for one would go to the other. Default routes are
+ * none of them: they hold for what nothing else does.
+ * @param routes the connected networks of this host
+ */
+export function overlaps(prefix: Prefix, routes: Iterable<Prefix>): Prefix | null {
+  for (const route of routes) {
+    if (route.length > 0 && (covers(route, prefix) || covers(prefix, route))) return route;
+  }
+  return null;
+}
+
+/** A member's claim: what its record says, and what its certificate pins. */
+export interface AddressClaim {
+  readonly id: NodeId;
+  readonly record: Pick<MemberRecord, 'addresses' | 'addressCounter'>;
+  readonly pinned: readonly IpAddress[];
+}
+
+export interface AddressTable {
+  /** By `addressKey`. */
+  readonly owners: ReadonlyMap<string, NodeId>;
+  /** What each member may use: its claims without those it lost, in the record's order. */
+  readonly granted: ReadonlyMap<NodeId, readonly IpAddress[]>;
+  /** Those that lost an IPv4 address: each derives anew with its counter + 1. In order of id. */
+  readonly losers: readonly NodeId[];
+}
+
+/** An address as a Map key. */
+export function addressKey(address: IpAddress): string {
+  return formatAddress(address);
+}
+
+/**
+ * One owner for each claimed address, the same at every member that knows the same claims: a pinned address wins over a
+ * derived one, a lower counter over a higher one (nobody takes an address by deriving until it fits), and then the
+ * smallest hash(id | address). IPv4 claims outside `prefix` hold only if they are pinned.
+ * @param members those that may hold addresses, this node among them; a member that left is not
+ * @param prefix of the mesh; null = no IPv4
+ */
+export function resolveAddresses(
+  hash: Hash,
+  members: Iterable<AddressClaim>,
+  prefix: Prefix | null,
+): AddressTable {
+  const best = new Map<string, Contender>();
+  const claims: { id: NodeId; address: IpAddress; key: string }[] = [];
+  for (const { id, record, pinned } of members) {
+    for (const address of record.addresses) {
+      const key = addressKey(address);
+      const isPinned = pinned.some((other) => addressKey(other) === key);
+      const inMesh = address.length === 16 || (prefix !== null && contains(prefix, address));
+      if (!isPinned && !inMesh) continue;
+      claims.push({ id, address, key });
+      const contender = new Contender(hash, id, address, isPinned ? -1 : record.addressCounter);
+      const holder = best.get(key);
+      if (holder === undefined || contender.beats(holder)) best.set(key, contender);
+    }
+  }
+  const owners = new Map<string, NodeId>();
+  for (const [key, { id }] of best) owners.set(key, id);
+  const granted = new Map<NodeId, IpAddress[]>();
+  const losers = new Set<NodeId>();
+  for (const { id, address, key } of claims) {
+    let own = granted.get(id);
+    if (own === undefined) {
+      own = [];
+      granted.set(id, own);
+    }
+    if (owners.get(key) === id) own.push(address);
+    else if (address.length === 4) losers.add(id);
+  }
+  return { owners, granted, losers: [...losers].sort() };
+}
+
+class Contender {
+  readonly id: NodeId;
+  readonly #hash: Hash;
+  readonly #address: IpAddress;
+  /** -1 = pinned */
+  readonly #counter: number;
+
+  constructor(hash: Hash, id: NodeId, address: IpAddress, counter: number) {
+    this.#hash = hash;
+    this.id = id;
+    this.#address = address;
+    this.#counter = counter;
+  }
+
+  beats(other: Contender): boolean {
+    if (this.#counter !== other.#counter) return this.#counter < other.#counter;
+    const order = compareBytes(this.#weight(), other.#weight());
+    return order !== 0 ? order < 0 : this.id < other.id;
+  }
+
+  #weight(): Uint8Array {
+    return this.#hash.hash(CLAIM_LABEL, publicKeyOf(this.id), this.#address);
+  }
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < a.length; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

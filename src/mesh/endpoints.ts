@@ -1,0 +1,70 @@
+// Endpoints as the mesh compares them, and where others say that this node is seen.
+
+import type { Endpoint } from '../core/types.js';
+import type { NodeId } from './types.js';
+
+/** Members whose word is kept, the latest. */
+const MAX_REPORTERS = 32;
+/** One alone may err, or lie. */
+const AGREEING_REPORTERS = 2;
+
+/** Usable as a Map key. */
+export function endpointKey({ address, port, scopeId }: Endpoint): string {
+  return `${address.join('.')}:${port}%${scopeId}`;
+}
+
+export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
+  return (
+    a.port === b.port &&
+    a.scopeId === b.scopeId &&
+    a.address.length === b.address.length &&
+    a.address.every((byte, i) => byte === b.address[i])
+  );
+}
+
+/** Without repetitions, at most `max`. */
+export function distinctEndpoints(endpoints: readonly Endpoint[], max: number): Endpoint[] {
+  const byKey = new Map<string, Endpoint>();
+  for (const endpoint of endpoints) {
+    const key = endpointKey(endpoint);
+    if (byKey.size < max && !byKey.has(key)) byKey.set(key, endpoint);
+  }
+  return [...byKey.values()];
+}
+
+/** Where other members see our datagrams come from. What two of them agree on is believed. */
+export class ObservedEndpoints {
+  readonly #byReporter = new Map<NodeId, Endpoint>();
+
+  /** True if what is agreed on may have changed. */
+  report(reporter: NodeId, endpoint: Endpoint): boolean {
+    const known = this.#byReporter.get(reporter);
+    this.#byReporter.delete(reporter);
+    this.#byReporter.set(reporter, endpoint);
+    if (this.#byReporter.size > MAX_REPORTERS) {
+      const [oldest] = this.#byReporter.keys();
+      if (oldest !== undefined) this.#byReporter.delete(oldest);
+    }
+    return known === undefined || !sameEndpoint(known, endpoint);
+  }
+
+  /** Seen by at least two, most often seen first. */
+  agreed(): Endpoint[] {
+    const seen = new Map<string, { endpoint: Endpoint; count: number }>();
+    for (const endpoint of this.#byReporter.values()) {
+      const key = endpointKey(endpoint);
+      const entry = seen.get(key);
+      if (entry === undefined) seen.set(key, { endpoint, count: 1 });
+      else entry.count++;
+    }
+    return [...seen.values()]
+      .filter(({ count }) => count >= AGREEING_REPORTERS)
+      .sort((a, b) => b.count - a.count)
+      .map(({ endpoint }) => endpoint);
+  }
+
+  /** Our addresses have changed: what was seen before says nothing now. */
+  clear(): void {
+    this.#byReporter.clear();
+  }
+}

@@ -1,0 +1,181 @@
+// This node's own record: what it says of itself, and the incarnation that makes the latest word the valid one.
+
+import type { Endpoint, IpAddress, Prefix } from '../core/types.js';
+import { deriveV4, deriveV6 } from './addresses.js';
+import { decodeCertificate } from './certificate.js';
+import type { MeshContext } from './context.js';
+import type { MeshState } from './effects.js';
+import { distinctEndpoints, ObservedEndpoints, sameEndpoint } from './endpoints.js';
+import { MAX_INCARNATION, signRecord } from './record.js';
+import { MAX_ENDPOINTS, type MemberRecord, type NodeId, type SignedRecord } from './types.js';
+
+/** Incarnations that are saved as used before they are: a node that refutes much does not write much. */
+const RESERVED_INCARNATIONS = 16;
+const MAX_ADDRESS_COUNTER = 0xffff;
+
+export class OwnRecord {
+  readonly #context: MeshContext;
+  /** A new record is out: to be told to everybody. `save`: to be on the disk before. */
+  readonly #onChange: (nowMs: number, save: boolean) => void;
+  readonly #observed = new ObservedEndpoints();
+  #local: readonly Endpoint[] = [];
+  #routes: readonly Prefix[];
+  #certificate: Uint8Array;
+  #addressCounter: number;
+  #left = false;
+  #incarnation: number;
+  /** The first incarnation that is not saved as used. */
+  #reserved: number;
+  #published = false;
+  #signed: SignedRecord;
+
+  constructor(
+    context: MeshContext,
+    saved: MeshState | null,
+    onChange: (nowMs: number, save: boolean) => void,
+  ) {
+    this.#context = context;
+    this.#onChange = onChange;
+    this.#routes = context.config.routes;
+    this.#certificate = context.config.certificate;
+    this.#addressCounter = saved?.addressCounter ?? 0;
+    this.#incarnation = Math.min(saved?.incarnation ?? 1, MAX_INCARNATION);
+    this.#reserved = this.#incarnation;
+    this.#signed = this.#sign();
+  }
+
+  get signed(): SignedRecord {
+    return this.#signed;
+  }
+
+  get record(): MemberRecord {
+    return this.#signed.record;
+  }
+
+  /** The first incarnation that a restarted node may use. */
+  get reservedIncarnation(): number {
+    return this.#reserved;
+  }
+
+  get addressCounter(): number {
+    return this.#addressCounter;
+  }
+
+  /** Addresses that the certificate gives. */
+  get pinned(): readonly IpAddress[] {
+    return decodeCertificate(this.#certificate)?.addresses ?? [];
+  }
+
+  /** From here on others know it, and every change needs a new incarnation. */
+  publish(nowMs: number): void {
+    if (this.#left) {
+      this.#left = false;
+      this.#incarnation = Math.min(this.#incarnation + 1, MAX_INCARNATION);
+    }
+    this.#published = true;
+    this.#reserve();
+    this.#signed = this.#sign();
+    this.#onChange(nowMs, true);
+  }
+
+  /** A new incarnation above `above`: refutes what is said of all up to that. */
+  raise(nowMs: number, above = this.#incarnation): void {
+    if (this.#published) {
+      const next = Math.max(this.#incarnation, above) + 1;
+      if (next > MAX_INCARNATION) {
+        this.#context.counters.add('incarnations-exhausted');
+        this.#context.effects.event('error', 'incarnations are used up: make a new identity');
+        return;
+      }
+      this.#incarnation = next;
+    }
+    const save = this.#reserve();
+    this.#signed = this.#sign();
+    if (this.#published) this.#onChange(nowMs, save);
+  }
+
+  leave(nowMs: number): void {
+    this.#left = true;
+    this.raise(nowMs);
+  }
+
+  setLocalEndpoints(nowMs: number, endpoints: readonly Endpoint[]): void {
+    if (sameList(endpoints, this.#local, sameEndpoint)) return;
+    this.#local = [...endpoints];
+    this.#observed.clear();
+    this.#endpointsChanged(nowMs);
+  }
+
+  /** A member saw us there. */
+  observed(nowMs: number, reporter: NodeId, endpoint: Endpoint): void {
+    if (this.#observed.report(reporter, endpoint)) this.#endpointsChanged(nowMs);
+  }
+
+  setRoutes(nowMs: number, routes: readonly Prefix[]): void {
+    this.#routes = [...routes];
+    this.raise(nowMs);
+  }
+
+  setCertificate(nowMs: number, certificate: Uint8Array): void {
+    this.#certificate = certificate;
+    this.raise(nowMs);
+  }
+
+  /** Another member has our IPv4 address by right. */
+  nextAddress(nowMs: number): void {
+    if (this.#addressCounter >= MAX_ADDRESS_COUNTER) return;
+    this.#addressCounter++;
+    this.raise(nowMs);
+  }
+
+  #endpointsChanged(nowMs: number): void {
+    if (!sameList(this.#endpoints(), this.record.endpoints, sameEndpoint)) this.raise(nowMs);
+  }
+
+  #endpoints(): Endpoint[] {
+    const all = [...this.#context.config.announce, ...this.#local, ...this.#observed.agreed()];
+    const told = all.filter(({ port, scopeId }) => port !== 0 && scopeId === 0);
+    return distinctEndpoints(told, MAX_ENDPOINTS);
+  }
+
+  #addresses(): IpAddress[] {
+    const { crypto, config, identity } = this.#context;
+    const { pinned } = this;
+    const addresses: IpAddress[] = [];
+    const v4 = pinned.find((address) => address.length === 4);
+    if (v4 !== undefined) addresses.push(v4);
+    else if (config.v4Prefix !== null) {
+      addresses.push(deriveV4(crypto, config.v4Prefix, identity.id, this.#addressCounter));
+    }
+    const v6 = pinned.find((address) => address.length === 16);
+    addresses.push(v6 ?? deriveV6(crypto, config.meshId, identity.id));
+    return addresses;
+  }
+
+  /** True if more were reserved, which is to be saved. */
+  #reserve(): boolean {
+    if (this.#incarnation < this.#reserved) return false;
+    this.#reserved = Math.min(this.#incarnation + RESERVED_INCARNATIONS, MAX_INCARNATION);
+    return true;
+  }
+
+  #sign(): SignedRecord {
+    const { identity, config } = this.#context;
+    return signRecord(identity, {
+      id: identity.id,
+      incarnation: this.#incarnation,
+      name: config.name,
+      endpoints: this.#endpoints(),
+      addresses: this.#addresses(),
+      addressCounter: this.#addressCounter,
+      routes: this.#routes,
+      capabilities: config.capabilities,
+      certificate: this.#certificate,
+      left: this.#left,
+    });
+  }
+}
+
+function sameList<T>(a: readonly T[], b: readonly T[], same: (a: T, b: T) => boolean): boolean {
+  return a.length === b.length && a.every((item, i) => same(item, b[i] as T));
+}

@@ -1,0 +1,135 @@
+// Messages into packets and back: what is to be said to a member goes out together with news, an accused member first hears
+// of its accusation, and what is too large for a datagram goes in pieces.
+
+import type { Datagram, Endpoint, Path } from '../core/types.js';
+import type { Channel } from './channel/channel.js';
+import { type MeshContext, memberCount } from './context.js';
+import { FragmentAssembler, fragmentsOf, MAX_WHOLE_BYTES } from './fragments.js';
+import { decodePacket, encodeMessage, joinMessages, type Message } from './messages.js';
+import { retransmitLimit } from './swim/broadcast-queue.js';
+import type { MemberEntry } from './swim/members.js';
+import type { NodeId } from './types.js';
+
+export interface Received {
+  readonly from: NodeId;
+  readonly path: Path;
+  readonly messages: readonly Message[];
+}
+
+export class Post {
+  readonly #context: MeshContext;
+  readonly #channel: Channel;
+  readonly #assembler = new FragmentAssembler();
+  #fragmentId = 0;
+
+  constructor(context: MeshContext, channel: Channel) {
+    this.#context = context;
+    this.#channel = channel;
+  }
+
+  /**
+   * To a member, along the way it was last heard from, or `via`. What is left of the last datagram is filled with news.
+   * An accused member is told of what it stands accused, so that it can refute (Lifeguard's buddy system).
+   */
+  send(
+    nowMs: number,
+    entry: MemberEntry,
+    messages: readonly Uint8Array[],
+    via: Endpoint | Path | undefined = entry.candidates()[0],
+  ): void {
+    if (via === undefined) {
+      this.#context.counters.add('no-endpoint');
+      return;
+    }
+    const all = [...messages];
+    for (const accusation of entry.accusations.values()) {
+      all.push(encodeMessage({ type: 'accusation', ...accusation }));
+      break;
+    }
+    this.#sendPackets(nowMs, entry.id, via, all, true);
+  }
+
+  /** To somebody who may be no member. */
+  sendTo(nowMs: number, id: NodeId, via: Endpoint | Path, messages: readonly Uint8Array[]): void {
+    this.#sendPackets(nowMs, id, via, messages, false);
+  }
+
+  /** One datagram of news, if there is any; or one piece of news that takes more than one. */
+  sendNews(nowMs: number, entry: MemberEntry): void {
+    const via = entry.candidates()[0];
+    if (via === undefined) return;
+    const news = this.#news(MAX_WHOLE_BYTES);
+    if (news.length > 0) this.#channel.send(nowMs, entry.id, via, joinMessages(news));
+    else this.#sendPackets(nowMs, entry.id, via, this.#largeNews(), false);
+  }
+
+  /** Null: nothing authentic, or nothing that decodes. */
+  receive(nowMs: number, datagram: Datagram): Received | null {
+    const received = this.#channel.receive(nowMs, datagram);
+    if (received === null) return null;
+    const { from, path } = received;
+    const packet = decodePacket(received.plaintext);
+    if (packet === null) {
+      this.#context.counters.add('packet-malformed');
+      return null;
+    }
+    const messages: Message[] = [];
+    for (const message of packet) {
+      const whole =
+        message.type === 'fragment' ? this.#assembler.accept(nowMs, from, message) : message;
+      if (whole === 'refused') this.#context.counters.add('fragment-refused');
+      else if (whole !== null) messages.push(whole);
+    }
+    return { from, path, messages };
+  }
+
+  #sendPackets(
+    nowMs: number,
+    id: NodeId,
+    via: Endpoint | Path,
+    messages: readonly Uint8Array[],
+    withNews: boolean,
+  ): void {
+    let packet: Uint8Array[] = [];
+    let room = MAX_WHOLE_BYTES;
+    const flush = () => {
+      if (packet.length > 0) this.#channel.send(nowMs, id, via, joinMessages(packet));
+      packet = [];
+      room = MAX_WHOLE_BYTES;
+    };
+    for (const message of messages) {
+      if (message.length > MAX_WHOLE_BYTES) {
+        for (const fragment of this.#fragments(message)) {
+          this.#channel.send(nowMs, id, via, joinMessages([fragment]));
+        }
+        continue;
+      }
+      if (message.length > room) flush();
+      packet.push(message);
+      room -= message.length;
+    }
+    if (withNews) packet.push(...this.#news(room));
+    flush();
+  }
+
+  #news(room: number): Uint8Array[] {
+    const { broadcasts } = this.#context;
+    return broadcasts.size === 0 ? [] : broadcasts.take(room, this.#retransmitLimit);
+  }
+
+  #largeNews(): Uint8Array[] {
+    return this.#context.broadcasts.take(Infinity, this.#retransmitLimit, 1);
+  }
+
+  get #retransmitLimit(): number {
+    const { retransmitMultiplier } = this.#context.config.timings;
+    return retransmitLimit(retransmitMultiplier, memberCount(this.#context));
+  }
+
+  #fragments(message: Uint8Array): Uint8Array[] {
+    this.#fragmentId = (this.#fragmentId + 1) >>> 0;
+    const fragments = fragmentsOf(message, this.#fragmentId);
+    if (fragments === null) this.#context.counters.add('message-too-large');
+    return fragments ?? [];
+  }
+}

@@ -1,0 +1,157 @@
+// The table of members: whom this node has admitted, what it last heard of each, and what it thinks of each.
+
+import type { Random } from '../../core/random.js';
+import type { Endpoint, IpAddress, Path } from '../../core/types.js';
+import { RateLimit } from '../channel/rate.js';
+import { sameEndpoint } from '../endpoints.js';
+import {
+  type Accusation,
+  MAX_MEMBERS,
+  type Member,
+  type MemberRecord,
+  type MemberState,
+  type NodeId,
+  type SignedRecord,
+} from '../types.js';
+import { sample } from './sampling.js';
+import type { Suspicion } from './suspicion.js';
+
+/** Push/pull with one that knows a thousand members stays far below. */
+const MESSAGES_PER_MEMBER = { perSecond: 2_000, burst: 8_192 };
+/** Smoothing of round-trip times (RFC 6298, section 2). */
+const RTT_GAIN = 1 / 8;
+
+export class MemberEntry implements Member {
+  readonly id: NodeId;
+  signed: SignedRecord;
+  /** Changed by MemberTable.enter() only. */
+  state: MemberState = 'alive';
+  stateSinceMs: number;
+  lastHeardMs = -Infinity;
+  /** Last authenticated tunnel traffic. */
+  lastTrafficMs = -Infinity;
+  rttMs: number | null = null;
+  /** Where it last spoke from: the way that replies take. */
+  path: Path | null = null;
+  /** It has answered us since it last missed a probe: it knows who we are. */
+  knowsUs = false;
+  /** Of its present incarnation, by accuser. Kept while it is dead: they are the evidence for others. */
+  readonly accusations = new Map<NodeId, Accusation>();
+  suspicion: Suspicion | null = null;
+  /** Addresses that an authority, or the key file, gave it. */
+  pinned: readonly IpAddress[] = [];
+  /** Which of its endpoints is tried next. */
+  endpointTurn = 0;
+  /** What it may say: each message may cost a signature's verification. */
+  readonly rate = new RateLimit(MESSAGES_PER_MEMBER);
+  /** Place in the table's list. */
+  index = -1;
+
+  constructor(nowMs: number, signed: SignedRecord) {
+    this.id = signed.record.id;
+    this.signed = signed;
+    this.stateSinceMs = nowMs;
+  }
+
+  get record(): MemberRecord {
+    return this.signed.record;
+  }
+
+  get observedEndpoint(): Endpoint | null {
+    return this.path?.remote ?? null;
+  }
+
+  get incarnation(): number {
+    return this.signed.record.incarnation;
+  }
+
+  /** Alive or suspect: worth probing, asking and telling. */
+  get isPresent(): boolean {
+    return this.state === 'alive' || this.state === 'suspect';
+  }
+
+  measured(rttMs: number): void {
+    this.rttMs = this.rttMs === null ? rttMs : this.rttMs + RTT_GAIN * (rttMs - this.rttMs);
+  }
+
+  /** Where to try: the way it last came, then what its record says. */
+  candidates(): (Endpoint | Path)[] {
+    const { path, record } = this;
+    if (path === null) return [...record.endpoints];
+    const others = record.endpoints.filter((endpoint) => !sameEndpoint(endpoint, path.remote));
+    return [path, ...others];
+  }
+
+  /** As it is now, for those who keep it. */
+  snapshot(): Member {
+    const { id, record, state, stateSinceMs, lastHeardMs, rttMs, observedEndpoint } = this;
+    return { id, record, state, stateSinceMs, lastHeardMs, rttMs, observedEndpoint };
+  }
+}
+
+export class MemberTable {
+  readonly #random: Random;
+  readonly #byId = new Map<NodeId, MemberEntry>();
+  readonly #list: MemberEntry[] = [];
+  readonly #counts: Record<MemberState, number> = { alive: 0, suspect: 0, dead: 0, left: 0 };
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  get isFull(): boolean {
+    return this.size >= MAX_MEMBERS - 1;
+  }
+
+  /** In no order that means anything. */
+  entries(): readonly MemberEntry[] {
+    return this.#list;
+  }
+
+  get(id: NodeId): MemberEntry | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Alive or suspect. */
+  get presentCount(): number {
+    return this.#counts.alive + this.#counts.suspect;
+  }
+
+  counts(): Readonly<Record<MemberState, number>> {
+    return this.#counts;
+  }
+
+  enter(nowMs: number, entry: MemberEntry, state: MemberState): void {
+    this.#counts[entry.state]--;
+    this.#counts[state]++;
+    entry.state = state;
+    entry.stateSinceMs = nowMs;
+  }
+
+  add(entry: MemberEntry): void {
+    this.#counts[entry.state]++;
+    entry.index = this.#list.length;
+    this.#list.push(entry);
+    this.#byId.set(entry.id, entry);
+  }
+
+  remove(entry: MemberEntry): void {
+    this.#counts[entry.state]--;
+    this.#byId.delete(entry.id);
+    const last = this.#list.pop() as MemberEntry;
+    if (last !== entry) {
+      this.#list[entry.index] = last;
+      last.index = entry.index;
+    }
+    entry.index = -1;
+  }
+
+  /** At most `count` members that are `wanted`, each equally likely. */
+  sample(count: number, wanted: (entry: MemberEntry) => boolean): MemberEntry[] {
+    return sample(this.#random, this.#list, count, wanted);
+  }
+}
