@@ -4,7 +4,12 @@ import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.{ts,mjs}'],
+    include: [
+      'src/**/*.test.ts',
+      'test/**/*.test.ts',
+      'bench/**/*.test.{ts,mjs}',
+      'perf/**/*.test.mjs',
+    ],
     exclude: [
       ...configDefaults.exclude,
       'test/netns/**',
