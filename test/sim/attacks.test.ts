@@ -1,0 +1,285 @@
+// What a member that has turned, and a stranger, can do to a mesh: nothing but be heard. Each lies in the real protocol to
+// real nodes; the invariants watch.
+
+import { describe, expect, test, vi } from 'vitest';
+import type { Datagram } from '../../src/core/types.js';
+import type { Message } from '../../src/mesh/messages.js';
+import { signAccusation, signRecord } from '../../src/mesh/record.js';
+import type { MemberRecord } from '../../src/mesh/types.js';
+import { encodeMsgpack } from '../../src/wire/msgpack.js';
+import { Adversary, type Peer } from './adversary.js';
+import { disagreements } from './agreement.js';
+import { simulate } from './mesh-world.js';
+import { DeathWatch, FalseAlarms } from './metrics.js';
+import type { SimulatedNode } from './node.js';
+import type { Simulation } from './simulation.js';
+
+// only to end a run that hangs
+vi.setConfig({ testTimeout: 300_000 });
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HONEST = 6;
+
+interface Scene {
+  readonly simulation: Simulation;
+  readonly honest: readonly SimulatedNode[];
+  readonly victim: SimulatedNode;
+  /** A trusted machine, admitted by all. */
+  readonly mallory: Adversary;
+}
+
+/** A mesh with a member that lies. */
+function scene(story: (scene: Scene) => void, Mallory = Adversary): void {
+  simulate({ nodes: HONEST + 1 }, (simulation, invariants) => {
+    const honest = simulation.nodes.slice(0, HONEST);
+    for (const node of honest) node.start();
+    simulation.run(10 * SECOND_MS);
+    invariants.liars.add((simulation.nodes[HONEST] as SimulatedNode).id);
+    const mallory = new Mallory(simulation, simulation.nodes[HONEST] as SimulatedNode);
+    for (const node of honest) mallory.introduce(node);
+    simulation.run(SECOND_MS);
+    for (const node of honest) expect(node.mesh?.member(mallory.identity.id)).toBeDefined();
+    story({ simulation, honest, victim: honest[1] as SimulatedNode, mallory });
+  });
+}
+
+/** All honest nodes hold each other alive, by the records that they made. */
+function expectUntouched({ simulation, honest }: Scene): void {
+  const wrong = disagreements(simulation).filter((text) => !text.includes(`node ${HONEST}`));
+  expect(wrong).toEqual([]);
+  for (const node of honest) expect(node.mesh?.self().left).toBe(false);
+}
+
+function recordOf(node: SimulatedNode): MemberRecord {
+  const record = node.mesh?.self();
+  if (record === undefined) throw new Error('not running');
+  return record;
+}
+
+describe('a member cannot', () => {
+  test('accuse in the name of others', () => {
+    scene((s) => {
+      const alarms = new FalseAlarms(s.simulation);
+      const { incarnation } = recordOf(s.victim);
+      for (const node of s.honest) {
+        for (const accuser of s.honest) {
+          const forged = signAccusation(s.mallory.identity, s.victim.id, incarnation);
+          s.mallory.say(node, { type: 'accusation', ...forged, accuser: accuser.id });
+        }
+      }
+      s.simulation.run(MINUTE_MS);
+      expect(alarms.suspicions).toBe(0);
+      expectUntouched(s);
+    });
+  });
+
+  test('bring down anybody by accusing it again and again', () => {
+    scene((s) => {
+      const alarms = new FalseAlarms(s.simulation);
+      for (let round = 0; round < 300; round++) {
+        const { incarnation } = recordOf(s.victim);
+        const accusation = signAccusation(s.mallory.identity, s.victim.id, incarnation);
+        for (const node of s.honest) {
+          if (node !== s.victim) s.mallory.say(node, { type: 'accusation', ...accusation });
+        }
+        s.simulation.run(200);
+      }
+      expect(alarms.deaths).toBe(0);
+      s.simulation.run(MINUTE_MS);
+      expectUntouched(s);
+    });
+  });
+
+  test('use up the incarnations of another', () => {
+    scene((s) => {
+      const accusation = signAccusation(s.mallory.identity, s.victim.id, 0xffff_fffe);
+      for (const node of s.honest) s.mallory.say(node, { type: 'accusation', ...accusation });
+      s.simulation.run(MINUTE_MS);
+      expect(recordOf(s.victim).incarnation).toBeLessThan(1_000);
+      expectUntouched(s);
+    });
+  });
+
+  test.each([
+    ['change another record', { name: 'owned' }],
+    ['let another leave', { left: true }],
+    ['move another', { endpoints: [] }],
+  ])('%s', (_name, changes) => {
+    scene((s) => {
+      const record = recordOf(s.victim);
+      const forged = { ...record, ...changes, incarnation: record.incarnation + 1 };
+      const { payload, signature } = signRecord({ ...s.mallory.identity, id: record.id }, forged);
+      for (const node of s.honest) {
+        s.mallory.say(node, { type: 'record', payload, signature });
+        s.mallory.say(node, { type: 'hello', payload, signature, answer: false });
+      }
+      s.simulation.run(MINUTE_MS);
+      expectUntouched(s);
+    });
+  });
+
+  test('bring back an old record of another', () => {
+    scene((s) => {
+      const old = [...s.mallory.heard];
+      const route = { address: Uint8Array.of(172, 16, 1, 0), length: 24 };
+      s.victim.perform((mesh, nowMs) => mesh.setRoutes(nowMs, [route]));
+      s.simulation.run(20 * SECOND_MS);
+      const records = old.filter(({ message }) => ['record', 'hello'].includes(message.type));
+      expect(records.length).toBeGreaterThan(0);
+      for (const node of s.honest) for (const { message } of records) s.mallory.say(node, message);
+      s.simulation.run(MINUTE_MS);
+      expect(recordOf(s.victim).routes).toEqual([route]);
+      expectUntouched(s);
+    });
+  });
+
+  test('take the address of another', () => {
+    scene((s) => {
+      const { addresses } = recordOf(s.victim);
+      for (const node of s.honest) s.mallory.introduce(node, { incarnation: 9, addresses });
+      s.simulation.run(MINUTE_MS);
+      for (const node of s.honest) {
+        const held = node.mesh?.member(s.mallory.identity.id)?.record.addresses ?? [];
+        for (const address of addresses) expect(held).not.toContainEqual(address);
+      }
+      expectUntouched(s);
+    });
+  });
+
+  test('keep the dead alive by answering for them', () => {
+    class Answering extends Adversary {
+      override answer(peer: Peer, message: Message): void {
+        super.answer(peer, message);
+        if (message.type !== 'indirect-ping') return;
+        const { sequence } = message;
+        const proof = this.identity.key.sign(message.nonce);
+        this.say(peer, { type: 'relayed-ack', sequence, proof });
+        this.say(peer, { type: 'ack', sequence, observed: peer.endpoint, proof });
+      }
+    }
+    scene((s) => {
+      const watch = new DeathWatch(s.simulation, s.victim);
+      s.victim.crash();
+      s.simulation.run(2 * MINUTE_MS);
+      expect(watch.deadMs.size).toBe(HONEST - 1);
+      const forged = s.honest.map(({ mesh }) => mesh?.counters()['relayed-ack-forged'] ?? 0);
+      expect(Math.max(...forged)).toBeGreaterThan(0);
+    }, Answering);
+  });
+
+  test('revoke anybody without being an authority', () => {
+    scene((s) => {
+      for (const node of s.honest) {
+        for (const bytes of [new Uint8Array(0), new Uint8Array(200), encodeMsgpack(new Map())]) {
+          s.mallory.say(node, { type: 'revocation', bytes });
+        }
+      }
+      s.simulation.run(MINUTE_MS);
+      expectUntouched(s);
+    });
+  });
+
+  test('upset the decoder', () => {
+    scene((s) => {
+      const deep = new Uint8Array(1_100).fill(0x91);
+      const wide = Uint8Array.of(0xdd, 0xff, 0xff, 0xff, 0xff, 1, 2, 3);
+      const hugeString = Uint8Array.of(0x91, 0xdb, 0xff, 0xff, 0xff, 0xff, 0x61);
+      const prototype = encodeMsgpack([1, new Map([['__proto__', new Map([['left', true]])]])]);
+      const trailing = Uint8Array.of(0x90, 0x90);
+      for (const node of s.honest) {
+        for (const bytes of [deep, wide, hugeString, prototype, trailing, Uint8Array.of(0xc1)]) {
+          s.mallory.sayBytes(node, bytes);
+        }
+      }
+      s.simulation.run(20 * SECOND_MS);
+      expect(({} as { left?: boolean }).left).toBeUndefined();
+      expectUntouched(s);
+    });
+  });
+
+  test('fill the table with members that nobody trusts', () => {
+    scene((s) => {
+      for (let i = 0; i < 200; i++) {
+        const payload = s.simulation.random.bytes(180);
+        const signature = s.simulation.random.bytes(64);
+        for (const node of s.honest) s.mallory.say(node, { type: 'record', payload, signature });
+      }
+      s.simulation.run(20 * SECOND_MS);
+      for (const node of s.honest) {
+        expect([...(node.mesh?.members() ?? [])]).toHaveLength(HONEST);
+      }
+      expectUntouched(s);
+    });
+  });
+});
+
+describe('on the wire', () => {
+  test('what was recorded does nothing when it is sent again', () => {
+    simulate({ nodes: HONEST + 1 }, (simulation) => {
+      const honest = simulation.nodes.slice(0, HONEST);
+      const [victim] = honest as [SimulatedNode];
+      const recorded: { to: SimulatedNode; datagram: Datagram }[] = [];
+      for (const node of honest) {
+        const deliver = node.deliver.bind(node);
+        node.deliver = (datagram) => {
+          if (recorded.length < 5_000) recorded.push({ to: node, datagram });
+          deliver(datagram);
+        };
+      }
+      for (const node of honest) node.start();
+      simulation.run(30 * SECOND_MS);
+      const alarms = new FalseAlarms(simulation);
+      const before = victim.mesh?.counters();
+      const mallory = simulation.nodes[HONEST] as SimulatedNode;
+      for (const { to, datagram } of recorded) {
+        // from another address: where it comes from must not be believed either
+        simulation.network.send(mallory, to.endpoint, datagram.bytes);
+        simulation.run(1);
+      }
+      expect(victim.mesh?.counters()).not.toEqual(before);
+      for (const node of honest) {
+        for (const member of node.mesh?.members() ?? []) {
+          expect(member.observedEndpoint).not.toEqual(mallory.endpoint);
+        }
+      }
+      simulation.run(MINUTE_MS);
+      expect(alarms.suspicions).toBe(0);
+      expect(disagreements(simulation)).toEqual([]);
+    });
+  });
+
+  test('a flood of strangers grows nothing and brings nobody down', () => {
+    simulate({ nodes: HONEST + 1 }, (simulation) => {
+      const honest = simulation.nodes.slice(0, HONEST);
+      const [victim] = honest as [SimulatedNode];
+      for (const node of honest) node.start();
+      simulation.run(10 * SECOND_MS);
+      const alarms = new FalseAlarms(simulation);
+      const { random } = simulation;
+      let sent = 0;
+      let answeredBytes = 0;
+      simulation.network.onSend = (from, to, bytes) => {
+        if (from === victim && simulation.network.hostAt(to) === undefined) {
+          answeredBytes += bytes.length;
+        }
+      };
+      for (let ms = 0; ms < 2_000; ms++) {
+        for (let i = 0; i < 100; i++) {
+          const bytes = random.bytes(32 + random.below(200));
+          bytes[0] = 0x80 | random.below(128);
+          const address = Uint8Array.of(198, 18, random.below(256), random.below(256));
+          const remote = { address, port: 1 + random.below(65_535), scopeId: 0 };
+          victim.deliver({ path: { remote, local: null, interfaceIndex: 0 }, bytes });
+          sent += bytes.length;
+        }
+        simulation.run(1);
+      }
+      expect(answeredBytes).toBeLessThanOrEqual(sent);
+      simulation.run(MINUTE_MS);
+      expect(alarms.deaths).toBe(0);
+      expect([...(victim.mesh?.members() ?? [])]).toHaveLength(HONEST - 1);
+      expect(disagreements(simulation)).toEqual([]);
+    });
+  });
+});
