@@ -19,7 +19,7 @@ afterEach(() => {
 function launch(code: string): Promise<void> {
   const script = join(directory, 'daemon.mjs');
   writeFileSync(script, `import fs from 'node:fs';\n${code}`);
-  return launchDaemon(script, 'wg0');
+  return launchDaemon(script, ['wg0']);
 }
 
 describe('the launching process', () => {

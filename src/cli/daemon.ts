@@ -11,13 +11,14 @@ const READY_FD = 3;
 const READY = 'ready';
 
 /**
- * Starts `script` for the interface in the background. Resolves when it serves.
+ * Starts `script` in the background. Resolves when it serves.
+ * @param argv for it
  * @throws Error with the daemon's own line about what went wrong
  */
-export function launchDaemon(script: string, interfaceName: string): Promise<void> {
+export function launchDaemon(script: string, argv: readonly string[]): Promise<void> {
   const { env, descriptors } = daemonEnvironment(process.env);
   const logs = env.LOG_LEVEL && env.LOG_LEVEL !== 'silent' ? 'inherit' : 'ignore';
-  const child = spawn(process.execPath, [...process.execArgv, script, interfaceName], {
+  const child = spawn(process.execPath, [...process.execArgv, script, ...argv], {
     detached: true,
     cwd: '/',
     env,

@@ -1,9 +1,11 @@
 // The process that serves an interface, in the foreground or as the daemon.
 
+import { availableParallelism } from 'node:os';
 import { WeftError } from '../core/errors.js';
 import { createLogger, parseLogLevel } from '../node/logger.js';
 import { createNode } from '../node/node.js';
 import { parseDescriptor } from './arguments.js';
+import { parseEngine } from './engine.js';
 
 /**
  * Serves until a signal, or until the interface or its socket is removed.
@@ -21,6 +23,7 @@ export async function serve(interfaceName: string, onReady: () => void): Promise
     interfaceName,
     tunFd: descriptor('WG_TUN_FD'),
     uapiFd: descriptor('WG_UAPI_FD'),
+    engine: parseEngine(process.env, availableParallelism()),
     logger: createLogger(parseLogLevel(process.env.LOG_LEVEL), interfaceName),
   });
   close = () => void node.close();

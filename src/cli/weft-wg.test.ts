@@ -39,8 +39,8 @@ describe('weft-wg', () => {
     expect(stderr).toMatch(/^weft-wg: invalid interface name [^\n]+\n$/);
   });
 
-  test('says that nothing runs when asked for its counters', async () => {
-    expect(await main(['--counters', 'no-such-if'], '')).toBe(1);
+  test.each(['--counters', '--watch'])('says that nothing runs to ask by %s', async (option) => {
+    expect(await main([option, 'no-such-if'], '')).toBe(1);
     expect(stderr).toMatch(/^weft-wg: cannot ask no-such-if [^\n]+\n$/);
   });
 });

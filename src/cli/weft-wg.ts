@@ -25,9 +25,13 @@ export async function main(argv: readonly string[], script: string): Promise<num
       const { printCounters } = await import('./counters.js');
       return printCounters(command.interfaceName).then(() => 0, failed);
     }
+    case 'watch': {
+      const { watchCounters } = await import('./counters.js');
+      return watchCounters(command.interfaceName).catch(failed);
+    }
     case 'run':
       if (command.foreground) return serveHere(command.interfaceName);
-      return launchDaemon(script, command.interfaceName).then(() => 0, failed);
+      return launchDaemon(script, [command.interfaceName]).then(() => 0, failed);
   }
 }
 

@@ -3,6 +3,7 @@
 // interface's own settings, listen port and firewall mark, live here since the core knows no sockets.
 
 import { WeftError } from '../core/errors.js';
+import type { Datagram } from '../core/types.js';
 import type { ControlEvent, DataPlane } from '../dataplane/dataplane.js';
 import type { Device } from '../wg/device.js';
 import type { Effect } from '../wg/effects.js';
@@ -11,8 +12,18 @@ import type { Scheduler } from './system.js';
 
 /** Datagrams taken in one turn of the event loop: a flood of handshakes leaves room for timers and the UAPI. */
 const SLICE_DATAGRAMS = 32;
+/** Datagrams whose first byte is at least this are the mesh's (docs/protocol.md). */
+const MIN_GOSSIP_BYTE = 0x80;
 
-export interface DriverEnvironment {
+/** What a mesh on the same socket wants to know. */
+export interface DriverHooks {
+  /** Datagrams that are not WireGuard's. The data plane lets them up once acceptGossip() is called. */
+  onGossip?(datagrams: readonly Datagram[]): void;
+  /** The link came up: the port is bound, or could not be. */
+  onListen?(error: WeftError | null): void;
+}
+
+export interface DriverEnvironment extends DriverHooks {
   readonly device: Device;
   readonly dataPlane: DataPlane;
   readonly scheduler: Scheduler;
@@ -27,6 +38,7 @@ export class Driver {
   readonly #scheduler: Scheduler;
   readonly #logger: Logger;
   readonly #onLinkGone: () => void;
+  readonly #hooks: DriverHooks;
   #cancelTimer: (() => void) | null = null;
   #timerDueMs = Number.POSITIVE_INFINITY;
   #sliceAhead = false;
@@ -42,6 +54,7 @@ export class Driver {
     this.#scheduler = environment.scheduler;
     this.#logger = environment.logger;
     this.#onLinkGone = environment.onLinkGone;
+    this.#hooks = environment;
   }
 
   /** Starts the data plane; from here on inputs flow. */
@@ -134,10 +147,15 @@ export class Driver {
     const batch = this.dataPlane.read(SLICE_DATAGRAMS);
     if (batch.backlog > 0) this.#readSoon();
     for (const event of batch.events) this.#handleEvent(event);
+    const gossip: Datagram[] = [];
     this.perform((device, nowMs) => {
       if (batch.underLoad) device.noteLoad(nowMs);
-      for (const datagram of batch.datagrams) device.receive(nowMs, datagram);
+      for (const datagram of batch.datagrams) {
+        if ((datagram.bytes[0] ?? 0) >= MIN_GOSSIP_BYTE) gossip.push(datagram);
+        else device.receive(nowMs, datagram);
+      }
     });
+    if (gossip.length > 0) this.#hooks.onGossip?.(gossip);
   }
 
   #handleEvent(event: ControlEvent): void {
@@ -184,12 +202,14 @@ export class Driver {
   #listenOnLinkUp(): void {
     try {
       this.#listen(this.#listenPort);
+      this.#hooks.onListen?.(null);
     } catch (error) {
       if (!(error instanceof WeftError)) throw error;
       this.#logger.error('cannot listen: the device stays down', {
         port: this.#listenPort,
         reason: error.message,
       });
+      this.#hooks.onListen?.(error);
     }
   }
 }

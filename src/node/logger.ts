@@ -38,13 +38,7 @@ export function createLogger(
 ): Logger {
   let loaded: PinoLogger | undefined;
   const load = (): PinoLogger => {
-    const { pino } = createRequire(import.meta.url)('pino') as typeof import('pino');
-    const stream =
-      typeof destination === 'number'
-        ? pino.destination({ dest: destination, sync: true })
-        : destination;
-    const redact = { paths: SECRETS.flatMap((key) => [key, `*.${key}`]), censor: '(hidden)' };
-    loaded = pino({ level, redact, base: { interface: interfaceName } }, stream);
+    loaded = openPino(level, interfaceName, destination);
     return loaded;
   };
   return {
@@ -55,4 +49,19 @@ export function createLogger(
       if (level === 'debug') (loaded ?? load()).debug(fields, message);
     },
   };
+}
+
+/** Loads pino. Lines carry the interface's name, and no secrets. */
+export function openPino(
+  level: string,
+  interfaceName: string,
+  destination: LogDestination,
+): PinoLogger {
+  const { pino } = createRequire(import.meta.url)('pino') as typeof import('pino');
+  const stream =
+    typeof destination === 'number'
+      ? pino.destination({ dest: destination, sync: true })
+      : destination;
+  const redact = { paths: SECRETS.flatMap((key) => [key, `*.${key}`]), censor: '(hidden)' };
+  return pino({ level, redact, base: { interface: interfaceName } }, stream);
 }

@@ -1,12 +1,14 @@
 // Composition root of the plain WireGuard node: constructs the data plane, the core, the driver and the UAPI socket,
 // wires them and ends them in order. No logic of the protocol.
 
+import { availableParallelism } from 'node:os';
 import { WeftError } from '../core/errors.js';
 import type { DataPlane } from '../dataplane/dataplane.js';
+import { chooseEngine, type EngineOptions } from '../dataplane/engine.js';
 import { openNativeDataPlane } from '../dataplane/native.js';
 import { Device } from '../wg/device.js';
 import { createCrypto, systemRandom } from './crypto.js';
-import { Driver } from './driver.js';
+import { Driver, type DriverHooks } from './driver.js';
 import { createLogger, type Logger } from './logger.js';
 import { type Scheduler, systemScheduler, wallTime } from './system.js';
 import { socketPathOf, UapiServer } from './uapi-server.js';
@@ -20,6 +22,8 @@ export interface NodeOptions {
   readonly interfaceName: string;
   /** MTU of the interface in bytes; 1420 if not given. */
   readonly mtu?: number;
+  /** Threads of the data plane; by the number of CPUs if not given. */
+  readonly engine?: EngineOptions;
   /** A TUN descriptor to take over instead of creating an interface. */
   readonly tunFd?: number | undefined;
   /** A listening UNIX socket to serve the UAPI on instead of creating one. */
@@ -44,20 +48,36 @@ export interface Node {
   close(): Promise<void>;
 }
 
+/** A node with what a mesh needs to work on it. */
+export interface DrivenNode extends Node {
+  readonly driver: Driver;
+}
+
 /**
  * Creates the interface and its UAPI socket; on return the socket accepts connections.
  * @throws WeftError with a message that says what to do; nothing is left behind
  */
-export async function createNode(options: NodeOptions): Promise<Node> {
+export function createNode(options: NodeOptions): Promise<Node> {
+  return openNode(options);
+}
+
+/** As createNode(), for the mesh node. */
+export async function openNode(options: NodeOptions, hooks: DriverHooks = {}): Promise<DrivenNode> {
   checkInterfaceName(options.interfaceName);
   // The WebAssembly of the AEADs compiles while the TUN is opened.
   const loadingCrypto = createCrypto();
+  const logger = options.logger ?? createLogger('error', options.interfaceName);
   const dataPlane =
     options.dataPlane ??
     openNativeDataPlane({
       interfaceName: options.interfaceName,
       tunFd: options.tunFd,
       mtu: options.mtu ?? DEFAULT_MTU,
+      engine: options.engine ?? chooseEngine(availableParallelism()),
+      onRealTimeRefused: (code) =>
+        logger.error('WEFT_SCHED_FIFO: not permitted, running without (needs CAP_SYS_NICE)', {
+          code,
+        }),
     });
   try {
     const device = new Device({
@@ -66,7 +86,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       wallTime,
       stats: dataPlane.stats,
     });
-    return await WireGuardNode.start(device, dataPlane, options);
+    return await WireGuardNode.start(device, dataPlane, options, hooks);
   } catch (error) {
     await dataPlane.close();
     throw error;
@@ -83,24 +103,30 @@ function checkInterfaceName(name: string): void {
   );
 }
 
-class WireGuardNode implements Node {
+class WireGuardNode implements DrivenNode {
   readonly interfaceName: string;
   readonly socketPath: string;
   readonly closed: Promise<CloseReason>;
-  readonly #driver: Driver;
+  readonly driver: Driver;
   readonly #logger: Logger;
   #server: UapiServer | null = null;
   #resolveClosed: (reason: CloseReason) => void = () => {};
   #ending = false;
 
-  private constructor(device: Device, dataPlane: DataPlane, options: NodeOptions) {
+  private constructor(
+    device: Device,
+    dataPlane: DataPlane,
+    options: NodeOptions,
+    hooks: DriverHooks,
+  ) {
     this.interfaceName = dataPlane.interfaceName;
     this.socketPath = socketPathOf(this.interfaceName, options.socketDirectory);
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
     this.#logger = options.logger ?? createLogger('error', this.interfaceName);
-    this.#driver = new Driver({
+    this.driver = new Driver({
+      ...hooks,
       device,
       dataPlane,
       scheduler: options.scheduler ?? systemScheduler,
@@ -113,17 +139,18 @@ class WireGuardNode implements Node {
     device: Device,
     dataPlane: DataPlane,
     options: NodeOptions,
+    hooks: DriverHooks,
   ): Promise<WireGuardNode> {
-    const node = new WireGuardNode(device, dataPlane, options);
+    const node = new WireGuardNode(device, dataPlane, options, hooks);
     node.#server = await UapiServer.open({
       path: node.socketPath,
       fd: options.uapiFd,
       onConnection: (socket) => {
-        new UapiSession(socket, node.#driver, node.#logger);
+        new UapiSession(socket, node.driver, node.#logger);
       },
       onRemoved: () => void node.#end('socket-removed'),
     });
-    node.#driver.start();
+    node.driver.start();
     node.#logger.debug('started', { socket: node.socketPath });
     return node;
   }
@@ -136,9 +163,9 @@ class WireGuardNode implements Node {
     if (!this.#ending) {
       this.#ending = true;
       this.#logger.debug('shutting down', { reason });
-      this.#driver.stop();
+      this.driver.stop();
       await this.#server?.close();
-      await this.#driver.dataPlane.close();
+      await this.driver.dataPlane.close();
       this.#resolveClosed(reason);
     }
     await this.closed;

@@ -1,0 +1,132 @@
+// What a command of `weft` is, and what it is given to work with.
+
+import type { ParseArgsConfig } from 'node:util';
+import { WeftError } from '../core/errors.js';
+import { readTextIfThere } from '../node/atomic-file.js';
+import { DEFAULT_DEVICE } from '../node/config.js';
+import { type AskOptions, ask } from '../node/control-client.js';
+import { controlSocketPath } from '../node/control-protocol.js';
+import type { NodePaths } from '../node/settings.js';
+
+export type OptionSpecs = NonNullable<ParseArgsConfig['options']>;
+export type OptionValues = Readonly<Record<string, unknown>>;
+
+export interface Command {
+  /** The lines of `weft COMMAND --help`, from "Usage:" on. */
+  readonly help: string;
+  readonly options: OptionSpecs;
+  run(context: Context): Promise<void>;
+}
+
+/** A command before it is loaded. */
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+/** The command line was wrong: exit status 2. */
+export function usageError(message: string): WeftError {
+  return new WeftError('EUSAGE', message);
+}
+
+export class Context {
+  constructor(
+    readonly commandName: string,
+    readonly values: OptionValues,
+    readonly positionals: readonly string[],
+    readonly paths: NodePaths,
+    /** The launcher's absolute path. */
+    readonly script: string,
+    readonly version: string,
+    /** All there are. */
+    readonly commands: readonly CommandEntry[],
+  ) {}
+
+  /** --json was given: results are printed as JSON, one value a line. */
+  get json(): boolean {
+    return this.values.json === true;
+  }
+
+  /** The interface that is spoken of: -i, else the configured one. */
+  get device(): string {
+    const given = this.text('interface') ?? process.env.WEFT_INTERFACE;
+    if (given) return given;
+    // a mistake elsewhere in the file must not hide the node that runs
+    const text = readTextIfThere(this.paths.config) ?? '';
+    return /^[ \t]*Device[ \t]*=[ \t]*([^\s#]+)/im.exec(text)?.[1] ?? DEFAULT_DEVICE;
+  }
+
+  text(name: string): string | undefined {
+    const value = this.values[name];
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  flag(name: string): boolean {
+    return this.values[name] === true;
+  }
+
+  /** All values of an option that may be repeated; commas separate as well. */
+  list(name: string): string[] {
+    const value = this.values[name];
+    const given = Array.isArray(value) ? value.map(String) : [];
+    return given.flatMap((each) => each.split(',')).filter((each) => each !== '');
+  }
+
+  /** @throws WeftError EUSAGE unless there are `min` to `max` arguments */
+  arguments(min: number, max: number, what: string): readonly string[] {
+    const { length } = this.positionals;
+    if (length < min || length > max) {
+      throw usageError(`${length < min ? 'too few' : 'too many'} arguments: ${what}`);
+    }
+    return this.positionals;
+  }
+
+  /** Prints a result: as JSON, or what `format` makes of it. */
+  print<T>(result: T, format: (result: T) => string): void {
+    this.write(this.json ? `${JSON.stringify(result)}\n` : format(result));
+  }
+
+  write(text: string): void {
+    process.stdout.write(text);
+  }
+
+  /** What is said to people only, beside the result. */
+  note(text: string): void {
+    process.stderr.write(`${text}\n`);
+  }
+
+  get socketPath(): string {
+    return controlSocketPath(this.paths.run, this.device);
+  }
+
+  /** @throws WeftError ENOTRUNNING, or what the node answered */
+  ask(
+    command: string,
+    parameters: Readonly<Record<string, unknown>> = {},
+    options: AskOptions = {},
+  ): Promise<unknown> {
+    return ask(this.socketPath, command, parameters, options);
+  }
+
+  /** Asks if a node runs. @returns undefined if none does */
+  async askIfRunning(
+    command: string,
+    parameters: Readonly<Record<string, unknown>> = {},
+  ): Promise<unknown> {
+    try {
+      return await this.ask(command, parameters);
+    } catch (error) {
+      if (error instanceof WeftError && error.code === 'ENOTRUNNING') return undefined;
+      throw error;
+    }
+  }
+}
+
+/** Reads all of standard input. */
+export async function readStdin(): Promise<string> {
+  let text = '';
+  process.stdin.setEncoding('utf8');
+  for await (const chunk of process.stdin) text += chunk;
+  return text;
+}

@@ -1,0 +1,135 @@
+// Signing on this host: with an authority's key where there is one, else as a delegated issuer. Every certificate signed by
+// hand is kept in issued/, so that it can be listed and revoked later.
+
+import type { MeshCrypto } from '../core/crypto.js';
+import { WeftError } from '../core/errors.js';
+import type { Random } from '../core/random.js';
+import type { IpAddress, Prefix } from '../core/types.js';
+import {
+  decodeCertificate,
+  type IssuerScope,
+  SERIAL_BYTES,
+  type SignedCertificate,
+  scopeViolation,
+  signCertificate,
+} from '../mesh/certificate.js';
+import { createIdentity, type Identity } from '../mesh/identity.js';
+import { type RevocationSubject, signRevocation } from '../mesh/revocation.js';
+import { formatTrustedKey } from '../mesh/trusted-key.js';
+import type { NodeId } from '../mesh/types.js';
+import type { StateStore } from './state-store.js';
+
+/** Hosts' clocks differ: a certificate holds from this long before it is signed. */
+const BACKDATE_SECONDS = 3_600;
+
+/** Who signs here. */
+export interface Signer {
+  readonly identity: Identity;
+  /** Of a delegated issuer; null: `identity` is an authority. */
+  readonly certificate: SignedCertificate | null;
+  readonly certificateBytes: Uint8Array | null;
+}
+
+/** What a certificate says, but for what follows from its signer. */
+export interface CertificateRequest {
+  readonly subject: NodeId;
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly addresses: readonly IpAddress[];
+  readonly routes: readonly Prefix[];
+  readonly lifetimeSeconds: number;
+  readonly canIssue?: IssuerScope;
+}
+
+/**
+ * @returns the authority of this host, else this node if its certificate lets it sign
+ * @throws WeftError ENOAUTHORITY if neither
+ */
+export function openSigner(store: StateStore, crypto: MeshCrypto): Signer {
+  const authority = store.readSeed('authority');
+  if (authority !== null) {
+    const identity = createIdentity(crypto, authority);
+    return { identity, certificate: null, certificateBytes: null };
+  }
+  const seed = store.readSeed('identity');
+  const certificateBytes = store.readCertificate();
+  const certificate = certificateBytes.length > 0 ? decodeCertificate(certificateBytes) : null;
+  if (seed !== null && certificate?.canIssue !== undefined) {
+    return { identity: createIdentity(crypto, seed), certificate, certificateBytes };
+  }
+  throw new WeftError(
+    'ENOAUTHORITY',
+    `there is no ${store.seedPath('authority')}: run this where it is, or make an authority with weft authority init`,
+  );
+}
+
+/** Makes an authority and trusts it here. */
+export function createAuthority(
+  store: StateStore,
+  crypto: MeshCrypto,
+  name: string,
+  force: boolean,
+): Identity {
+  const authority = createIdentity(crypto, store.createSeed('authority', force));
+  const { id } = authority;
+  const key = { kind: 'authority', id, name, groups: [], addresses: [], routes: [] } as const;
+  store.writeTrusted(`authority-${id.slice(0, 12)}`, formatTrustedKey(key));
+  return authority;
+}
+
+/**
+ * Signs a certificate and keeps a copy.
+ * @throws WeftError ECERTIFICATE if nobody would accept it
+ */
+export function issueCertificate(
+  store: StateStore,
+  random: Random,
+  signer: Signer,
+  request: CertificateRequest,
+  nowSeconds: number,
+): Uint8Array {
+  const { canIssue: ownScope } = signer.certificate ?? {};
+  if (ownScope !== undefined) {
+    const violation = scopeViolation(request, ownScope);
+    if (violation !== null) throw new WeftError('ECERTIFICATE', violation);
+    if (request.canIssue !== undefined) {
+      throw new WeftError('ECERTIFICATE', 'a delegated issuer cannot let others issue');
+    }
+  }
+  const { lifetimeSeconds, ...fields } = request;
+  const ownEnd = signer.certificate?.notAfter ?? Number.POSITIVE_INFINITY;
+  const serial = random.bytes(SERIAL_BYTES);
+  const bytes = signCertificate(signer.identity, {
+    ...fields,
+    serial,
+    notBefore: nowSeconds - BACKDATE_SECONDS,
+    notAfter: Math.min(nowSeconds + lifetimeSeconds, ownEnd),
+    issuer: signer.identity.id,
+    ...(signer.certificateBytes && { issuerCertificate: signer.certificateBytes }),
+  });
+  store.writeIssued(serial, bytes);
+  return bytes;
+}
+
+/** @throws WeftError ENOAUTHORITY: only an authority revokes */
+export function issueRevocation(
+  store: StateStore,
+  crypto: MeshCrypto,
+  subject: RevocationSubject,
+  reason: string,
+  nowSeconds: number,
+): Uint8Array {
+  const signer = openSigner(store, crypto);
+  if (signer.certificate !== null) {
+    throw new WeftError('ENOAUTHORITY', 'only an authority revokes: run this where its key is');
+  }
+  return signRevocation(signer.identity, { subject, reason, issuedAt: nowSeconds });
+}
+
+/** Certificates that were signed here by hand. */
+export function issuedCertificates(store: StateStore): SignedCertificate[] {
+  return store
+    .readIssued()
+    .map(decodeCertificate)
+    .filter((each) => each !== null);
+}

@@ -1,0 +1,30 @@
+// The mesh's prefixes against the networks that this host reaches directly: neither may cut off the other.
+
+import { formatPrefix } from '../core/address.js';
+import { WeftError } from '../core/errors.js';
+import type { Prefix } from '../core/types.js';
+import { overlaps } from '../mesh/addresses.js';
+import { type ConnectedRoute, connectedRoutes, type IpRunner } from './ip-command.js';
+
+/**
+ * @param device the mesh's own interface, which does not count
+ * @param remedy what to do about it
+ * @returns the networks of the other interfaces
+ * @throws WeftError EOVERLAP if one shares addresses with a prefix
+ */
+export async function checkOverlap(
+  prefixes: readonly Prefix[],
+  device: string,
+  run: IpRunner,
+  remedy: string,
+): Promise<ConnectedRoute[]> {
+  const connected = await connectedRoutes(device, run);
+  for (const prefix of prefixes) {
+    const route = connected.find((each) => overlaps(prefix, [each.prefix]) !== null);
+    if (route === undefined) continue;
+    const local = `${formatPrefix(route.prefix)} on ${route.device}`;
+    const message = `${formatPrefix(prefix)} overlaps ${local}, which this host reaches directly: ${remedy}`;
+    throw new WeftError('EOVERLAP', message);
+  }
+  return connected;
+}
