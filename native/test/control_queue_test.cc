@@ -6,6 +6,8 @@
 #include <atomic>
 #include <thread>
 
+#include "net/demux.h"
+
 namespace weft::engine {
 namespace {
 
@@ -29,7 +31,7 @@ TEST(ControlQueue, RefusesDatagramsPastItsBound) {
 }
 
 TEST(ControlQueue, GossipAndHandshakesDoNotCrowdEachOtherOut) {
-  const std::vector<uint8_t> gossip(100, 0x80);
+  const std::vector<uint8_t> gossip(100, 0x83);
   ControlQueue queue;
   for (size_t i = 0; i < ControlQueue::kMaxGossip; ++i) ASSERT_TRUE(queue.push_gossip({}, gossip));
   EXPECT_FALSE(queue.push_gossip({}, gossip));
@@ -44,6 +46,18 @@ TEST(ControlQueue, GossipAndHandshakesDoNotCrowdEachOtherOut) {
   EXPECT_EQ(batch.datagrams[7].bytes, kMessage);
   EXPECT_EQ(batch.datagrams.size(), 64u);
   EXPECT_EQ(batch.backlog, ControlQueue::kMaxGossip - 32 - 56);
+}
+
+TEST(ControlQueue, HellosLeaveRoomForOtherGossip) {
+  const std::vector<uint8_t> hello(116, net::kGossipHello);
+  const std::vector<uint8_t> data(100, 0x83);
+  ControlQueue queue;
+  for (size_t i = 0; i < ControlQueue::kMaxHellos; ++i) ASSERT_TRUE(queue.push_gossip({}, hello));
+  EXPECT_FALSE(queue.push_gossip({}, hello));
+  EXPECT_TRUE(queue.push_gossip({}, data));
+  EXPECT_EQ(queue.take(1).datagrams.size(), 1u);
+  EXPECT_TRUE(queue.push_gossip({}, hello));
+  EXPECT_FALSE(queue.push_gossip({}, hello));
 }
 
 TEST(ControlQueue, QueuesAnEventOfAPeerOnce) {

@@ -16,9 +16,9 @@ net::Endpoint source(uint32_t address) {
   return e;
 }
 
-uint32_t admitted(GossipGate& gate, uint32_t count, uint64_t now, bool one_source) {
+uint32_t admitted(GossipGate& gate, uint32_t count, uint64_t now, bool one_source, bool hello = false) {
   uint32_t n = 0;
-  for (uint32_t i = 0; i < count; ++i) n += gate.admit(source(one_source ? 1 : i), now) ? 1 : 0;
+  for (uint32_t i = 0; i < count; ++i) n += gate.admit(source(one_source ? 1 : i), hello, now) ? 1 : 0;
   return n;
 }
 
@@ -32,6 +32,7 @@ TEST(GossipGate, LimitsOneSource) {
 TEST(GossipGate, LimitsAllSourcesTogether) {
   GossipGate gate;
   const uint64_t now = 100 * kNanosPerSecond;
+  EXPECT_EQ(admitted(gate, 100'000, now, false, true), 250u);  // hellos do not use up what others may send
   EXPECT_EQ(admitted(gate, 100'000, now, false), 1000u);
   EXPECT_EQ(admitted(gate, 100'000, now + kNanosPerSecond / 10, false), 400u);
 }

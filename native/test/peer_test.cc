@@ -85,8 +85,8 @@ TEST(Keypair, LimitsOfUse) {
   Keypair k;
   k.created_ns = 1;
   k.initiator = true;
-  EXPECT_TRUE(k.can_send(kRejectAfterNs, 1));
-  EXPECT_FALSE(k.can_send(kRejectAfterNs + 1, 1));
+  EXPECT_TRUE(k.reserve(kRejectAfterNs, 1));
+  EXPECT_FALSE(k.reserve(kRejectAfterNs + 1, 1));
   EXPECT_FALSE(k.wants_rekey_on_send(kRekeyAfterNs));
   EXPECT_TRUE(k.wants_rekey_on_send(kRekeyAfterNs + 1));
   EXPECT_FALSE(k.wants_rekey_on_receive(kRekeyOnReceiveNs));
@@ -97,8 +97,16 @@ TEST(Keypair, LimitsOfUse) {
   k.send_counter = kRekeyAfterMessages + 1;
   EXPECT_TRUE(k.wants_rekey_on_send(1));
   k.send_counter = kRejectAfterMessages - 3;
-  EXPECT_TRUE(k.can_send(1, 3));
-  EXPECT_FALSE(k.can_send(1, 4));
+  EXPECT_FALSE(k.reserve(1, 4));
+  EXPECT_EQ(k.reserve(1, 3), kRejectAfterMessages - 3);
+  EXPECT_FALSE(k.reserve(1, 1));
+}
+
+TEST(Keypair, CountersAreTakenInBlocks) {
+  Keypair k;
+  EXPECT_EQ(k.reserve(1, 45), 0u);
+  EXPECT_EQ(k.reserve(1, 1), 45u);
+  EXPECT_EQ(k.reserve(1, 2), 46u);
 }
 
 TEST(StagedQueue, DropsTheOldestPackets) {

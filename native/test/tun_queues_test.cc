@@ -62,7 +62,7 @@ struct TunQueuesTest : testing::Test {
 
   // Everything, as Outbound would take it.
   std::vector<Datagram> drain() {
-    queues->set_ready((1u << tun.queue_count()) - 1);
+    queues->set_ready((1u << queues->count()) - 1);
     std::vector<Datagram> out;
     TunQueues::Packet packet;
     for (;;) {
@@ -98,6 +98,26 @@ TEST_F(TunQueuesTest, NothingOvertakesWithinAFlowOfMixedSizes) {
   }
 }
 
+TEST_F(TunQueuesTest, WhatAFlowSentAsSparseIsFoundBeforeItsBulk) {
+  send(5000, 0, 1300);
+  queues->set_ready((1u << tun.queue_count()) - 1);
+  TunQueues::Packet packet;
+  ASSERT_FALSE(queues->read_sparse(buffer, packet));
+  // It was seen empty; then comes a flow's first packet, and its second, in other queues.
+  send(7000, 1, 32);
+  send(7000, 2, 1300);
+  uint32_t found = 0;
+  while (queues->read_bulk(now_ns(), buffer, packet)) {
+    if (parse(packet.length).number != 2) continue;
+    EXPECT_EQ(queues->sparse_waiting(), 1u);
+    ASSERT_TRUE(queues->read_sparse(buffer, packet));
+    EXPECT_EQ(parse(packet.length).number, 1u);
+    ++found;
+  }
+  EXPECT_EQ(found, 1u);
+  EXPECT_EQ(queues->sparse_waiting(), 0u);
+}
+
 TEST_F(TunQueuesTest, AFloodOfSmallPacketsIsBulk) {
   for (uint32_t i = 0; i < 300; ++i) send(6000, i, 32);
   send(53, 999, 40);
@@ -112,6 +132,36 @@ TEST_F(TunQueuesTest, AFloodOfSmallPacketsIsBulk) {
     }
   }
   EXPECT_LE(place, 130u);  // behind what counted as sparse in at most two windows
+}
+
+// Each lane has a set of queues, and all packets of a flow, small and large, are in one of them.
+TEST_F(TunQueuesTest, AFlowStaysInItsLane) {
+  constexpr uint32_t kLanes = 3;
+  tun = {};
+  ASSERT_EQ(tun.create("wq1", 1420, kLanes).code, 0);
+  ASSERT_EQ(tun.queue_count(), kLanes * tun::Steering::kQueues);
+  ASSERT_EQ(std::system("sysctl -qw net.ipv6.conf.wq1.disable_ipv6=1 2>/dev/null; "
+                        "ip address add 10.1.0.1/24 dev wq1 && ip link set wq1 up"),
+            0);
+  constexpr uint32_t kFlows = 24;
+  for (uint32_t number = 0; number < 10; ++number) {
+    for (uint16_t flow = 0; flow < kFlows; ++flow) send(8000 + flow, number, number % 2 == 0 ? 32 : 1300);
+  }
+  std::vector<uint32_t> lanes_of(kFlows);
+  uint32_t used = 0;
+  for (uint32_t lane = 0; lane < kLanes; ++lane) {
+    queues = std::make_unique<TunQueues>(tun, lane);
+    const auto out = drain();
+    used += out.empty() ? 0 : 1;
+    std::vector<uint32_t> packets(kFlows);
+    for (const Datagram& d : out) ++packets.at(d.port - 8000);
+    for (uint32_t flow = 0; flow < kFlows; ++flow) {
+      EXPECT_TRUE(packets[flow] == 0 || packets[flow] == 10) << "flow " << flow;
+      lanes_of[flow] += packets[flow] != 0 ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(lanes_of, std::vector<uint32_t>(kFlows, 1));
+  EXPECT_GT(used, 1u);
 }
 
 TEST_F(TunQueuesTest, BulkFlowsTakeTurns) {

@@ -14,9 +14,10 @@ import {
 } from '../core/types.js';
 import { decodeBatch, encodeEndpoint, encodePath, encodePrefixes } from './control-codec.js';
 import type { ControlBatch, ControlEvent, DataPlane } from './dataplane.js';
+import type { EngineKind, EngineOptions } from './engine.js';
 
 /**
- * The class that the addon exports. Calls are commands, applied in order on its thread; arrays are copied by the call;
+ * The class that the addon exports. Calls are commands, applied in order by its threads; arrays are copied by the call;
  * errors carry `code`.
  */
 interface AddonDataPlane {
@@ -58,13 +59,26 @@ interface AddonDataPlane {
   handshakeReceived(id: number, path: Uint8Array, length: number): void;
   sendDatagram(path: Uint8Array, bytes: Uint8Array): void;
   sync(token: number): void;
-  start(onReadable: () => void): void;
+  /** Returns the errno's name if real time was asked for and not permitted. */
+  start(onReadable: () => void): string | undefined;
   read(maxDatagrams: number): Uint8Array;
   close(): undefined | Promise<void>;
 }
 
+interface AddonOptions {
+  readonly name: string;
+  /** -1 = none. */
+  readonly tunFd: number;
+  readonly mtu: number;
+  readonly engine: EngineKind;
+  readonly threads: number;
+  /** 0 = the system's default. */
+  readonly busyPollUs: number;
+  readonly realTime: boolean;
+}
+
 interface Addon {
-  readonly DataPlane: new (options: { name: string; tunFd: number; mtu: number }) => AddonDataPlane;
+  readonly DataPlane: new (options: AddonOptions) => AddonDataPlane;
 }
 
 export interface NativeDataPlaneOptions {
@@ -73,6 +87,9 @@ export interface NativeDataPlaneOptions {
   /** An open TUN descriptor to take over instead. */
   readonly tunFd?: number | undefined;
   readonly mtu: number;
+  readonly engine: EngineOptions;
+  /** Told if the threads run without the real time that was asked for. */
+  readonly onRealTimeRefused?: (code: string) => void;
 }
 
 /** Bytes of a peer's record in the shared buffer, and its fields as indices of 8-byte words. */
@@ -140,8 +157,18 @@ class SharedPeerStats implements PeerStats {
 export function openNativeDataPlane(options: NativeDataPlaneOptions): DataPlane {
   const { DataPlane } = loadAddon();
   const { interfaceName, mtu, tunFd = -1 } = options;
+  const { kind, threads, busyPollUs = 0, realTime = false } = options.engine;
   try {
-    return new NativeDataPlane(new DataPlane({ name: interfaceName, tunFd, mtu }));
+    const addon = new DataPlane({
+      name: interfaceName,
+      tunFd,
+      mtu,
+      engine: kind,
+      threads,
+      busyPollUs,
+      realTime,
+    });
+    return new NativeDataPlane(addon, options.onRealTimeRefused);
   } catch (error) {
     throw explainOpenError(error, interfaceName);
   }
@@ -201,14 +228,16 @@ class NativeDataPlane implements DataPlane {
   readonly interfaceName: string;
   readonly stats: PeerStats;
   readonly #addon: AddonDataPlane;
+  readonly #onRealTimeRefused: ((code: string) => void) | undefined;
   readonly #syncs = new Map<number, () => void>();
   /** The link's state at the start, told as the first event. */
   #initialEvents: ControlEvent[] = [];
   #lastToken = 0;
   #closed = false;
 
-  constructor(addon: AddonDataPlane) {
+  constructor(addon: AddonDataPlane, onRealTimeRefused?: (code: string) => void) {
     this.#addon = addon;
+    this.#onRealTimeRefused = onRealTimeRefused;
     this.interfaceName = addon.interfaceName;
     this.stats = new SharedPeerStats(addon.statsBuffer);
   }
@@ -326,7 +355,8 @@ class NativeDataPlane implements DataPlane {
     if (this.#addon.isUp) {
       this.#initialEvents = [{ type: 'link-changed', up: true, mtu: this.#addon.mtu }];
     }
-    this.#addon.start(onReadable);
+    const refused = this.#addon.start(onReadable);
+    if (refused !== undefined) this.#onRealTimeRefused?.(refused);
     if (this.#initialEvents.length > 0) queueMicrotask(onReadable);
   }
 

@@ -131,8 +131,8 @@ export class Handshake {
   }
 
   /**
-   * Verifies an initiation of this peer and answers it, without the macs. An initiation of our own that is still
-   * unanswered is given up: only one handshake exists at a time.
+   * Verifies an initiation of this peer and answers it, without the macs. An initiation of our own stays open: when two
+   * peers call each other at the same instant and both gave theirs up, as the kernel module does, both would wait 5 s.
    */
   respond(nowMs: number, local: PrivateKey, opened: OpenedInitiation): ResponseOutcome {
     const { message, state } = opened;
@@ -144,7 +144,6 @@ export class Handshake {
       if (nowMs < this.#lastInitiationMs + MIN_INITIATION_INTERVAL_MS) return 'initiation-flood';
       this.#latestTimestamp = new Uint8Array(timestamp);
       this.#lastInitiationMs = nowMs;
-      this.clear();
       return this.#answer(message, state);
     } finally {
       state.wipe();

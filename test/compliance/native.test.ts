@@ -1,5 +1,5 @@
-// The data plane suite on the addon, with real TUN interfaces. It runs in a network namespace of its own: the file starts
-// itself again in one, where it finds NAMESPACE_VARIABLE set.
+// The data plane suite on the addon, with real TUN interfaces, once for each engine. It runs in a network namespace of
+// its own: the file starts itself again in one, where it finds NAMESPACE_VARIABLE set.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
 import { formatAddress } from '../../src/core/address.js';
+import type { EngineOptions } from '../../src/dataplane/engine.js';
 import { openNativeDataPlane } from '../../src/dataplane/native.js';
 import { dataPlaneSuite } from './dataplane.suite.js';
 import { type Rig, Side } from './rig.js';
@@ -19,6 +20,11 @@ const TUN_DEVICE = '/dev/net/tun';
 const LOOPBACK = Uint8Array.of(127, 0, 0, 1);
 const PORT = 4000;
 const NAMES = ['wcpa', 'wcpb'] as const;
+const ENGINES: readonly EngineOptions[] = [
+  { kind: 'single', threads: 1 },
+  { kind: 'workers', threads: 3 },
+  { kind: 'multiqueue', threads: 2 },
+];
 
 function ip(commands: string): void {
   execFileSync('ip', ['-batch', '-'], { input: commands });
@@ -50,10 +56,13 @@ function prepareNamespace(): void {
   }
 }
 
-async function createSide(number: 1 | 2): Promise<{ side: Side; close(): Promise<void> }> {
+async function createSide(
+  number: 1 | 2,
+  engine: EngineOptions,
+): Promise<{ side: Side; close(): Promise<void> }> {
   const name = NAMES[number - 1] ?? '';
   const inner = Uint8Array.of(10, 9, 0, number);
-  const dataPlane = openNativeDataPlane({ interfaceName: name, mtu: 1420 });
+  const dataPlane = openNativeDataPlane({ interfaceName: name, mtu: 1420, engine });
   const socket = createSocket('udp4');
   const side = new Side(dataPlane, LOOPBACK, inner, (to, payload) =>
     socket.send(payload, PORT, formatAddress(to)),
@@ -80,9 +89,9 @@ async function createSide(number: 1 | 2): Promise<{ side: Side; close(): Promise
   };
 }
 
-async function createRig(): Promise<Rig> {
-  const a = await createSide(1);
-  const b = await createSide(2);
+async function createRig(engine: EngineOptions): Promise<Rig> {
+  const a = await createSide(1, engine);
+  const b = await createSide(2, engine);
   return {
     a: a.side,
     b: b.side,
@@ -118,5 +127,7 @@ if (!existsSync(TUN_DEVICE)) {
   });
 } else {
   beforeAll(prepareNamespace);
-  dataPlaneSuite('native', createRig);
+  for (const engine of ENGINES) {
+    dataPlaneSuite(`native, ${engine.kind}`, () => createRig(engine));
+  }
 }

@@ -83,6 +83,15 @@ DataPlaneWrap::DataPlaneWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
   options.name = given.Get("name").As<Napi::String>();
   options.tun_fd = given.Get("tunFd").As<Napi::Number>();
   options.mtu = given.Get("mtu").As<Napi::Number>();
+  const std::string engine = given.Get("engine").As<Napi::String>();
+  const uint32_t threads = given.Get("threads").As<Napi::Number>();
+  if (engine == "multiqueue") {
+    options.lanes = threads;
+  } else if (engine == "workers") {
+    options.threads = threads;
+  }
+  options.busy_poll_us = given.Get("busyPollUs").As<Napi::Number>();
+  options.real_time = given.Get("realTime").As<Napi::Boolean>();
   if (const auto error = dataplane_->open(options); error.code != 0) {
     throw make_error(info.Env(), error.code, error.step);
   }
@@ -183,9 +192,10 @@ void DataPlaneWrap::send_datagram(const Napi::CallbackInfo& info) {
 
 void DataPlaneWrap::sync(const Napi::CallbackInfo& info) { dataplane_->sync(info[0].As<Napi::Number>().Uint32Value()); }
 
-void DataPlaneWrap::start(const Napi::CallbackInfo& info) {
+Napi::Value DataPlaneWrap::start(const Napi::CallbackInfo& info) {
   channel_.open(info.Env(), info[0].As<Napi::Function>(), dataplane_->control());
-  dataplane_->start();
+  const int error = dataplane_->start();
+  return error == 0 ? info.Env().Undefined() : Napi::String::New(info.Env(), strerrorname_np(error));
 }
 
 Napi::Value DataPlaneWrap::read(const Napi::CallbackInfo& info) {

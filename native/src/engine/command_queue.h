@@ -1,4 +1,5 @@
-// From the control plane to the engine thread: what is to be done between two rounds, in order.
+// What is to be done in the engine's exclusive sections, in order: the control plane's commands, and what packets leave
+// to be done after them.
 #pragma once
 
 #include <atomic>
@@ -12,15 +13,16 @@ using Command = std::function<void()>;
 
 class CommandQueue {
  public:
-  // `wake` ends the engine thread's sleep.
+  // `wake` is called when there is something to carry out, after there was nothing.
   explicit CommandQueue(std::function<void()> wake) : wake_(std::move(wake)) {}
 
   // From any thread.
   void post(Command command);
-  // The same, and returns when the command has been carried out. Only while the engine thread runs.
+  // The same, and returns when the command has been carried out. Only while the engine's threads run.
   void post_and_wait(const Command& command);
 
-  // Carries out what has been posted. From the engine thread.
+  bool pending() const { return pending_.load(std::memory_order_acquire); }
+  // Carries out what has been posted. One thread at a time.
   void apply();
 
  private:

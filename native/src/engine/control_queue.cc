@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/demux.h"
 #include "peer/peer_stats.h"
 
 namespace weft::engine {
@@ -44,7 +45,9 @@ bool ControlQueue::push(const net::Path& path, std::span<const uint8_t> bytes, b
 
 bool ControlQueue::push_gossip(const net::Path& path, std::span<const uint8_t> bytes) {
   std::unique_lock lock(mutex_);
-  if (gossip_.size() >= kMaxGossip) return false;
+  const bool hello = bytes[0] == net::kGossipHello;
+  if (gossip_.size() >= kMaxGossip || (hello && hellos_ >= kMaxHellos)) return false;
+  hellos_ += hello ? 1 : 0;
   gossip_.push_back({path, {bytes.begin(), bytes.end()}});
   notify_locked(lock);
   return true;
@@ -84,7 +87,11 @@ ControlBatch ControlQueue::take(size_t max_datagrams) {
   endpoints_.clear();
   const size_t gossip_share = std::min(max_datagrams / 2, gossip_.size());
   move_front(datagrams_, max_datagrams - gossip_share, batch.datagrams);
-  move_front(gossip_, max_datagrams - batch.datagrams.size(), batch.datagrams);
+  const size_t handshakes = batch.datagrams.size();
+  move_front(gossip_, max_datagrams - handshakes, batch.datagrams);
+  hellos_ -= static_cast<size_t>(
+      std::count_if(batch.datagrams.begin() + static_cast<ptrdiff_t>(handshakes), batch.datagrams.end(),
+                    [](const ControlDatagram& d) { return d.bytes[0] == net::kGossipHello; }));
   batch.backlog = static_cast<uint32_t>(datagrams_.size() + gossip_.size());
   queued_.store(datagrams_.size(), std::memory_order_relaxed);
   batch.under_load = std::exchange(under_load_, false);

@@ -52,6 +52,7 @@ class ControlQueue {
   // The handshake queue of the kernel module (MAX_QUEUED_INCOMING_HANDSHAKES).
   static constexpr size_t kMaxDatagrams = 4096;
   static constexpr size_t kMaxGossip = 1024;
+  static constexpr size_t kMaxHellos = 256;  // of these
 
   ControlQueue();
 
@@ -85,6 +86,7 @@ class ControlQueue {
   std::deque<ControlDatagram> datagrams_;
   std::atomic<size_t> queued_{0};
   std::deque<ControlDatagram> gossip_;
+  size_t hellos_ = 0;        // in gossip_
   bool under_load_ = false;  // of what was pushed since the last take()
   std::vector<Event> events_;
   std::vector<uint8_t> pending_;  // by peer: bit of each queued event type

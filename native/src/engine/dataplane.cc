@@ -10,12 +10,6 @@
 namespace weft::engine {
 namespace {
 
-constexpr io::Ready kUdp4 = 1;
-constexpr io::Ready kUdp6 = 2;
-constexpr io::Ready kLink = 4;
-constexpr io::Ready kRoute = 8;
-constexpr uint32_t kTunShift = 8;  // a bit for each queue of the TUN
-
 peer::PeerStats* map_stats() {
   // Pages are touched, and so take memory, only for peers that exist.
   void* memory = mmap(nullptr, sizeof(peer::PeerStats) * peer::kMaxPeers, PROT_READ | PROT_WRITE,
@@ -28,9 +22,11 @@ peer::PeerStats* map_stats() {
 DataPlane::DataPlane()
     : counters_(std::make_unique<Counters>()),
       stats_(map_stats()),
-      state_(tun_, control_, *counters_, stats_),
-      network_(state_, poller_, kLink, kRoute),
-      commands_([this] { poller_.wake(); }) {}
+      state_(tun_, control_, *counters_, stats_,
+             [this] {
+               if (!lanes_.empty()) lanes_.front()->wake();
+             }),
+      network_(state_) {}
 
 DataPlane::~DataPlane() {
   close();
@@ -39,112 +35,98 @@ DataPlane::~DataPlane() {
 
 tun::TunDevice::Error DataPlane::open(const Options& options) {
   if (stats_ == nullptr) return {ENOMEM, "mmap"};
-  const auto error = options.tun_fd >= 0 ? tun_.adopt(options.tun_fd) : tun_.create(options.name, options.mtu);
+  options_ = options;
+  const auto error =
+      options.tun_fd >= 0 ? tun_.adopt(options.tun_fd) : tun_.create(options.name, options.mtu, options.lanes);
   if (error.code != 0) return error;
-  if (const int code = poller_.open(); code != 0) return {code, "epoll_create1"};
-  if (const int code = network_.open(); code != 0) return {code, "rtnetlink"};
+  std::vector<io::Poller*> pollers;
+  for (uint32_t i = 0; i < options.lanes; ++i) {
+    lanes_.push_back(std::make_unique<Lane>(state_, network_, section_, i, options.threads));
+    if (const int code = lanes_.back()->open(); code != 0) return {code, "epoll_create1"};
+    pollers.push_back(&lanes_.back()->poller());
+  }
+  if (const int code = network_.open(std::move(pollers)); code != 0) return {code, "rtnetlink"};
   initial_link_ = network_.link();
-  outbound_ = std::make_unique<Outbound>(state_);
-  inbound_ = std::make_unique<Inbound>(state_, *outbound_);
-  for (uint32_t i = 0; i < tun_.queue_count(); ++i) poller_.add(tun_.fd(i), io::Ready{1} << (kTunShift + i));
   return {};
 }
 
-void DataPlane::start() {
-  thread_ = std::thread([this] {
-    pthread_setname_np(pthread_self(), "weft-data");
-    run();
-  });
+int DataPlane::start() {
+  int real_time_error = 0;
+  const bool single = options_.lanes * options_.threads == 1;
+  for (auto& lane : lanes_) {
+    for (uint32_t i = 0; i < options_.threads; ++i) {
+      const std::string name = single ? "weft-data" : "weft-data-" + std::to_string(threads_.size());
+      Units& units = *units_.emplace_back(std::make_unique<Units>());
+      std::thread& thread = threads_.emplace_back([this, &lane = *lane, &units] { run(lane, units); });
+      pthread_setname_np(thread.native_handle(), name.c_str());
+      if (!options_.real_time) continue;
+      const sched_param lowest{sched_get_priority_min(SCHED_FIFO)};
+      const int code = pthread_setschedparam(thread.native_handle(), SCHED_FIFO, &lowest);
+      if (code != 0) real_time_error = code;
+    }
+  }
+  return real_time_error;
 }
 
 void DataPlane::close() {
-  if (thread_.joinable()) {
-    stopping_.store(true, std::memory_order_release);
-    poller_.wake();
-    thread_.join();
-  }
+  stopping_ = true;
+  for (auto& lane : lanes_) lane->stop();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  units_.clear();
   // Peers hold keys: wipe them now.
   for (auto& peer : state_.peers) peer.reset();
-  state_.sockets.reset();
+  state_.sockets.clear();
   tun_ = {};
 }
 
-// --- the thread ---------------------------------------------------------------------------------------------------
+// --- a thread -------------------------------------------------------------------------------------------------------
 
-void DataPlane::run() {
-  while (!stopping_.load(std::memory_order_acquire)) {
-    state_.tick();
-    commands_.apply();
-    network_.check_sources_if_due();
-    // Whoever had packets is read again; the kernel is asked about the others.
-    const bool busy = round();
-    if (!busy) counters_->count(Stat::kWaits);
-    dispatch(poller_.wait(busy ? 0 : network_.milliseconds_left()));
+void DataPlane::run(Lane& lane, Units& units) {
+  while (!stopping_) {
+    if (state_.has_changes()) section_.run([this] { state_.make_changes(); });
+    section_.wait_while_wanted();
+    lane.turn(units);
   }
-  outbound_->flush();
-  inbound_->flush();
-}
-
-void DataPlane::dispatch(io::Ready ready) {
-  if ((ready & kLink) != 0) network_.on_link_change();
-  if ((ready & kRoute) != 0) network_.on_route_change();
-  ready_ |= ready & (kUdp4 | kUdp6);
-  outbound_->queues().set_ready(ready >> kTunShift);
-}
-
-// One turn of all that has packets. False: nobody has any more.
-bool DataPlane::round() {
-  if (!state_.sockets) ready_ = 0;
-  if ((ready_ & kUdp4) != 0 && !inbound_->run(state_.sockets->v4())) ready_ &= ~kUdp4;
-  if ((ready_ & kUdp6) != 0 && !inbound_->run(state_.sockets->v6())) ready_ &= ~kUdp6;
-  TunQueues& queues = outbound_->queues();
-  if (queues.ready()) {
-    outbound_->run();
-    // Not readable while the interface goes away.
-    if (queues.failed()) network_.on_link_change();
-  }
-  return ready_ != 0 || queues.ready();
 }
 
 // --- commands -----------------------------------------------------------------------------------------------------
 
 void DataPlane::post_for_peer(uint32_t id, std::function<void(peer::Peer&)> command) {
-  commands_.post([this, id, command = std::move(command)] {
+  state_.commands.post([this, id, command = std::move(command)] {
     if (state_.peers[id]) command(*state_.peers[id]);
   });
 }
 
-// Before start() and after close() there is no other thread to ask.
+// Before start() and after close() there are no other threads to ask.
 void DataPlane::carry_out(const Command& command) {
-  if (thread_.joinable()) {
-    commands_.post_and_wait(command);
+  if (!threads_.empty()) {
+    state_.commands.post_and_wait(command);
   } else {
-    commands_.apply();
+    state_.make_changes();
     command();
   }
 }
 
 int DataPlane::listen(uint16_t& port) {
   if (bound_port_ != 0 && port == bound_port_) return 0;
-  auto sockets = std::make_unique<net::UdpSockets>();
-  if (const int error = sockets->open(port, firewall_mark_); error != 0) return error;
-  port = bound_port_ = sockets->port();
+  std::vector<net::UdpSockets> sockets;
+  const net::SocketOptions options{.firewall_mark = firewall_mark_, .busy_poll_us = options_.busy_poll_us};
+  if (const int error = net::open_sockets(sockets, options_.lanes, port, options); error != 0) return error;
+  port = bound_port_ = sockets.front().port();
   carry_out([&] { replace_sockets(std::move(sockets)); });
   return 0;
 }
 
 void DataPlane::unlisten() {
   bound_port_ = 0;
-  carry_out([this] { replace_sockets(nullptr); });
+  carry_out([this] { replace_sockets({}); });
 }
 
-void DataPlane::replace_sockets(std::unique_ptr<net::UdpSockets> sockets) {
-  state_.sockets = std::move(sockets);  // closing takes the old ones out of the poller
-  ready_ = 0;
+void DataPlane::replace_sockets(std::vector<net::UdpSockets> sockets) {
+  state_.sockets = std::move(sockets);
+  for (auto& lane : lanes_) lane->on_sockets_replaced();
   clear_sources();
-  if (!state_.sockets) return;
-  if (state_.sockets->v4().is_open()) poller_.add(state_.sockets->v4().fd(), kUdp4);
-  if (state_.sockets->v6().is_open()) poller_.add(state_.sockets->v6().fd(), kUdp6);
 }
 
 void DataPlane::clear_sources() {
@@ -155,29 +137,29 @@ void DataPlane::clear_sources() {
 
 void DataPlane::set_firewall_mark(uint32_t mark) {
   firewall_mark_ = mark;
-  commands_.post([this, mark] {
+  state_.commands.post([this, mark] {
     state_.firewall_mark = mark;
-    if (state_.sockets) state_.sockets->set_firewall_mark(mark);
+    for (net::UdpSockets& sockets : state_.sockets) sockets.set_firewall_mark(mark);
     clear_sources();
   });
 }
 
 void DataPlane::set_public_key(std::span<const uint8_t> key) {
-  commands_.post([this, key = std::vector<uint8_t>(key.begin(), key.end())] { state_.gate.set_public_key(key); });
+  state_.commands.post([this, key = std::vector<uint8_t>(key.begin(), key.end())] { state_.gate.set_public_key(key); });
 }
 
 void DataPlane::set_cookie_secret(std::span<const uint8_t> secret) {
-  commands_.post([this, secret = std::vector<uint8_t>(secret.begin(), secret.end())] {
+  state_.commands.post([this, secret = std::vector<uint8_t>(secret.begin(), secret.end())] {
     state_.gate.set_cookie_secret(secret, state_.now);
   });
 }
 
 void DataPlane::accept_gossip(bool accept) {
-  commands_.post([this, accept] { state_.gossip_gate.set_open(accept); });
+  state_.commands.post([this, accept] { state_.gossip_gate.set_open(accept); });
 }
 
 void DataPlane::add_peer(uint32_t id) {
-  commands_.post([this, id] { state_.peers[id] = std::make_unique<peer::Peer>(id, stats_[id]); });
+  state_.commands.post([this, id] { state_.peers[id] = std::make_unique<peer::Peer>(id, stats_[id]); });
 }
 
 void DataPlane::remove_peer(uint32_t id) {
@@ -204,7 +186,7 @@ void DataPlane::update_allowed_ips(uint32_t id, std::vector<Prefix> added, std::
 void DataPlane::install_keypair(uint32_t id, std::unique_ptr<peer::Keypair> keypair) {
   // std::function wants to be copyable.
   auto shared = std::make_shared<std::unique_ptr<peer::Keypair>>(std::move(keypair));
-  commands_.post([this, id, shared] {
+  state_.commands.post([this, id, shared] {
     std::unique_ptr<peer::Keypair> keys = std::move(*shared);
     peer::Peer* peer = state_.peers[id].get();
     if (peer == nullptr) {
@@ -237,9 +219,9 @@ void DataPlane::drop_staged(uint32_t id) {
 
 void DataPlane::send_keepalive(uint32_t id) {
   post_for_peer(id, [this](peer::Peer& peer) {
-    outbound_->send_staged(peer, true);
+    outbound().send_staged(peer, true);
     // More data came after the one that this keepalive answers: it is owed an answer of its own.
-    if (std::exchange(peer.another_keepalive, false)) {
+    if (peer.another_keepalive.exchange(false)) {
       peer::set_relaxed(peer.stats.owes_keepalive_since_ms, state_.now_ms);
     }
   });
@@ -254,19 +236,20 @@ void DataPlane::clear_unanswered(uint32_t id) {
 }
 
 void DataPlane::send_handshake(uint32_t id, std::vector<uint8_t> bytes) {
-  post_for_peer(id, [this, bytes = std::move(bytes)](peer::Peer& peer) { outbound_->send_handshake(peer, bytes); });
+  post_for_peer(id, [this, bytes = std::move(bytes)](peer::Peer& peer) { outbound().send_handshake(peer, bytes); });
 }
 
 void DataPlane::handshake_received(uint32_t id, const net::Path& path, uint32_t length) {
-  post_for_peer(id, [this, path, length](peer::Peer& peer) { inbound_->handshake_received(peer, path, length); });
+  post_for_peer(
+      id, [this, path, length](peer::Peer& peer) { lanes_.front()->inbound().handshake_received(peer, path, length); });
 }
 
 void DataPlane::send_datagram(const net::Path& path, std::vector<uint8_t> bytes) {
-  commands_.post([this, path, bytes = std::move(bytes)] { outbound_->send_datagram(path, bytes); });
+  state_.commands.post([this, path, bytes = std::move(bytes)] { outbound().send_datagram(path, bytes); });
 }
 
 void DataPlane::sync(uint32_t token) {
-  commands_.post([this, token] { control_.event({.type = EventType::kSynced, .a = token, .endpoint = {}}); });
+  state_.commands.post([this, token] { control_.event({.type = EventType::kSynced, .a = token, .endpoint = {}}); });
 }
 
 }  // namespace weft::engine

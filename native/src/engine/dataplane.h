@@ -1,5 +1,9 @@
-// The data plane: one thread that runs packets of both directions to completion, and the commands by which the control
-// plane changes its state between two rounds. The thread is the only writer of everything in State.
+// The data plane: lanes, the threads that serve them, and the commands by which the control plane changes their tables
+// while no packet is on its way.
+//
+//   1 lane x 1 thread    one thread runs packets of both directions to completion
+//   1 lane x K threads   leader/follower: one reads, others encrypt and decrypt; for a few fast peers
+//   N lanes x 1 thread   each with its own sockets and TUN queues; for many peers
 #pragma once
 
 #include <atomic>
@@ -13,11 +17,10 @@
 #include "engine/command_queue.h"
 #include "engine/control_queue.h"
 #include "engine/counters.h"
-#include "engine/inbound.h"
+#include "engine/exclusive_section.h"
+#include "engine/lane.h"
 #include "engine/network_watch.h"
-#include "engine/outbound.h"
 #include "engine/state.h"
-#include "io/poller.h"
 
 namespace weft::engine {
 
@@ -33,6 +36,10 @@ class DataPlane {
     std::string name;
     int tun_fd = -1;  // adopted if not negative
     uint32_t mtu = 1420;
+    uint32_t lanes = 1;         // at most tun::Steering::kMaxLanes
+    uint32_t threads = 1;       // that serve each lane
+    uint32_t busy_poll_us = 0;  // SO_BUSY_POLL of the sockets; 0 = the system's default
+    bool real_time = false;     // SCHED_FIFO at its lowest priority
   };
 
   DataPlane();
@@ -41,9 +48,10 @@ class DataPlane {
   DataPlane& operator=(const DataPlane&) = delete;
 
   tun::TunDevice::Error open(const Options& options);
-  // Starts the thread; commands posted before are applied first.
-  void start();
-  // Ends the thread and closes everything. Idempotent.
+  // Starts the threads; commands posted before are applied first. Returns 0, or the errno for which they run without
+  // the real time that was asked for.
+  int start();
+  // Ends the threads and closes everything. Idempotent.
   void close();
 
   const std::string& interface_name() const { return tun_.name(); }
@@ -53,7 +61,7 @@ class DataPlane {
   std::span<peer::PeerStats> stats() { return {stats_, peer::kMaxPeers}; }
   ControlQueue& control() { return control_; }
 
-  // Opens new sockets and hands them to the thread; the old ones are closed when it returns. With an unchanged port the
+  // Opens new sockets and hands them to the lanes; the old ones are closed when it returns. With an unchanged port the
   // old ones stay. Returns 0 or an errno.
   int listen(uint16_t& port);
   void unlisten();
@@ -82,29 +90,27 @@ class DataPlane {
   void carry_out(const Command& command);
   void post_for_peer(uint32_t id, std::function<void(peer::Peer&)> command);
 
-  void run();
-  void dispatch(io::Ready ready);
-  bool round();
-  void replace_sockets(std::unique_ptr<net::UdpSockets> sockets);
+  void run(Lane& lane, Units& units);
+  void replace_sockets(std::vector<net::UdpSockets> sockets);
   void clear_sources();
   void clear_keypairs(peer::Peer& peer);
+  // Where what belongs to no lane is sent from.
+  Outbound& outbound() { return lanes_.front()->outbound(); }
 
+  Options options_;
   tun::TunDevice tun_;
   ControlQueue control_;
   std::unique_ptr<Counters> counters_;
   peer::PeerStats* stats_ = nullptr;  // mapped
   State state_;
-  std::unique_ptr<Outbound> outbound_;
-  std::unique_ptr<Inbound> inbound_;
-
-  io::Poller poller_;
-  io::Ready ready_ = 0;  // sockets that may have something
   NetworkWatch network_;
   net::LinkState initial_link_;
+  ExclusiveSection section_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
 
-  CommandQueue commands_;
   std::atomic<bool> stopping_{false};
-  std::thread thread_;
+  std::vector<std::unique_ptr<Units>> units_;  // by thread
+  std::vector<std::thread> threads_;
   uint16_t bound_port_ = 0;     // control plane's thread
   uint32_t firewall_mark_ = 0;  // the same
 };

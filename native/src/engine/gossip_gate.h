@@ -19,13 +19,16 @@ class GossipGate {
   void set_open(bool open) { open_ = open; }
   bool is_open() const { return open_; }
 
-  bool admit(const net::Endpoint& source, uint64_t now);
+  // `hello`: from somebody who has no session yet. Hellos have a rate of their own, so that a flood of them leaves
+  // those who have one alone.
+  bool admit(const net::Endpoint& source, bool hello, uint64_t now);
 
  private:
   static constexpr size_t kSources = 4096;
 
   bool open_ = false;
-  TokenBucket all_;
+  TokenBucket hellos_;
+  TokenBucket others_;
   std::array<uint8_t, 32> key_;  // so that nobody can choose whom to share a bucket with
   std::vector<TokenBucket> sources_;
 };

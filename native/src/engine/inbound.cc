@@ -10,14 +10,8 @@
 namespace weft::engine {
 namespace {
 
-constexpr uint32_t kRoundReceives = 64;
-// The merger stays open across receives, as single datagrams of one flow may come one by one; a large receive is a
-// whole burst already, and waiting longer would only add delay.
+// A whole burst already: waiting for more would only add delay.
 constexpr uint32_t kLargeReceive = 32 * 1024;
-constexpr uint32_t kRoundLargeReceives = 4;
-constexpr uint32_t kReceiveSize = 65536;
-constexpr uint32_t kArenaSize = 256 * 1024;
-constexpr uint32_t kAlignment = 64;
 
 // The length that an inner packet claims; 0 if it is not IP.
 uint32_t ip_length(const uint8_t* packet, uint32_t length) {
@@ -38,73 +32,87 @@ uint32_t ip_length(const uint8_t* packet, uint32_t length) {
 
 }  // namespace
 
-Inbound::Inbound(State& state, Outbound& outbound)
-    : state_(state), outbound_(outbound), merger_(state.tun, state.tun.offload()), arena_(kArenaSize) {}
-
-bool Inbound::run(net::UdpSocket& socket) {
-  uint32_t large = 0;
-  for (uint32_t i = 0; i < kRoundReceives && large < kRoundLargeReceives; ++i) {
-    if (arena_used_ + kReceiveSize > kArenaSize) flush();
-    uint8_t* bytes = arena_.data() + arena_used_;
-    net::Received received;
-    if (!socket.receive({bytes, kReceiveSize}, received)) {
-      flush();
-      return false;
-    }
-    state_.counters.count(Stat::kReceiveCalls);
-    arena_used_ += (received.length + kAlignment - 1) & ~(kAlignment - 1);
-    split(bytes, received);
-    if (received.length >= kLargeReceive) {
-      flush();
-      ++large;
-    }
-  }
-  flush();
-  return true;
+void InboundUnit::clear() {
+  now_ = now_ns();
+  now_ms_ = to_millis(now_);
+  receives_ = datagrams_ = bytes_ = 0;
+  large_ = emptied_ = false;
 }
 
-void Inbound::flush() {
-  merger_.flush();
-  arena_used_ = 0;
-  state_.counters.set(Stat::kTunWrites, merger_.writes());
-  state_.counters.set(Stat::kTunWritePackets, merger_.packets());
-  if (const uint64_t failed = state_.tun.failed_writes(); failed != failed_writes_seen_) {
-    state_.counters.drop(Drop::kTunWriteFailed, failed - failed_writes_seen_);
-    failed_writes_seen_ = failed;
+// Returns the length of the longest of the receives that came in.
+uint32_t InboundUnit::took(uint32_t receives) {
+  uint32_t longest = 1;
+  for (uint32_t i = 0; i < receives; ++i) {
+    const net::Received& received = received_[receives_++];
+    datagrams_ += received.datagrams();
+    bytes_ += received.length;
+    longest = std::max(longest, received.length);
   }
+  large_ = longest >= kLargeReceive;
+  return longest;
 }
 
-void Inbound::split(uint8_t* bytes, const net::Received& received) {
+Inbound::Inbound(State& state, Outbound& outbound, tun::TunSink& tun)
+    : state_(state), outbound_(outbound), merger_(tun, state.tun.offload()) {}
+
+// Single datagrams are asked for by the dozen; those that come merged already, one burst at a time.
+void Inbound::take(net::UdpSocket& socket, InboundUnit& unit) {
+  unit.clear();
+  uint32_t calls = 0;
+  uint32_t& expected = expected_length_[socket.is_v4() ? 0 : 1];
+  do {
+    const uint32_t room = (InboundUnit::kBytes - unit.bytes_) / expected;
+    const uint32_t asked = std::clamp(room, 1u, InboundUnit::kDatagrams - unit.receives_);
+    const uint32_t got = socket.receive(unit.received_, unit.receives_, asked);
+    calls += got != 0 ? 1 : 0;
+    unit.emptied_ = got < asked;
+    if (got != 0) expected = unit.took(got);
+  } while (!unit.emptied_ && !unit.large_ && unit.datagrams_ < InboundUnit::kDatagrams &&
+           unit.bytes_ + expected <= InboundUnit::kBytes);
+  if (calls == 0) return;
+  state_.counters.count(Stat::kReceiveCalls, calls);
+  state_.counters.count(Stat::kReceivedPackets, unit.datagrams_);
+}
+
+void Inbound::open(InboundUnit& unit) {
+  unit.jobs_.clear();
+  unit.messages_.clear();
+  for (uint32_t i = 0; i < unit.receives_; ++i) split(unit, unit.received_[i]);
+  // All keypairs share the engine's default back end; another suite would split the jobs here.
+  if (!unit.jobs_.empty()) unit.messages_.front().keypair->aead->open(unit.jobs_);
+}
+
+void Inbound::split(InboundUnit& unit, const net::Received& received) {
   for (uint32_t offset = 0; offset < received.length; offset += received.segment) {
-    take_message(bytes + offset, std::min(received.segment, received.length - offset), received.path);
+    take_message(unit, received.data + offset, std::min(received.segment, received.length - offset), received);
   }
   if (received.length == 0) state_.counters.drop(Drop::kMalformed);
-  open_and_deliver(received);
 }
 
-void Inbound::take_message(uint8_t* message, uint32_t length, const net::Path& path) {
-  state_.counters.count(Stat::kReceivedPackets);
+void Inbound::take_message(InboundUnit& unit, uint8_t* message, uint32_t length, const net::Received& received) {
   const net::Kind kind = net::classify(message, length);
   if (kind != net::Kind::kData) {
-    take_handshake(message, length, kind, path);
+    take_handshake(message, length, kind, received.path, unit.now_);
     return;
   }
   peer::Keypair* keypair = state_.keypairs.find(load_le32(message + 4));
   const uint64_t counter = load_le64(message + 8);
   if (keypair == nullptr) {
     state_.counters.drop(Drop::kUnknownIndex);
-  } else if (keypair->expired(state_.now) || counter >= peer::kRejectAfterMessages) {
+  } else if (keypair->expired(unit.now_) || counter >= peer::kRejectAfterMessages) {
     state_.counters.drop(Drop::kKeyExpired);
   } else {
-    jobs_.push_back(
+    unit.jobs_.push_back(
         {keypair->receive_key, counter, message + net::kDataHeaderSize, length - net::kDataOverhead, false});
-    pending_.push_back({keypair, length});
+    unit.messages_.push_back({keypair, &received});
   }
 }
 
-void Inbound::take_handshake(const uint8_t* message, uint32_t length, net::Kind kind, const net::Path& path) {
+void Inbound::take_handshake(const uint8_t* message, uint32_t length, net::Kind kind, const net::Path& path,
+                             uint64_t now) {
+  std::unique_lock gates(state_.gates);
   if (kind == net::Kind::kGossip && state_.gossip_gate.is_open()) {
-    take_gossip(message, length, path);
+    take_gossip(message, length, path, now);
     return;
   }
   if (kind == net::Kind::kUnknown || kind == net::Kind::kGossip) {
@@ -116,7 +124,7 @@ void Inbound::take_handshake(const uint8_t* message, uint32_t length, net::Kind 
     state_.counters.drop(Drop::kUnknownIndex);
     return;
   }
-  switch (state_.gate.judge(kind, {message, length}, path.remote, state_.control.queued(), state_.now)) {
+  switch (state_.gate.judge(kind, {message, length}, path.remote, state_.control.queued(), now)) {
     case HandshakeGate::Verdict::kBadMac1:
       state_.counters.drop(Drop::kBadMac1);
       break;
@@ -126,70 +134,99 @@ void Inbound::take_handshake(const uint8_t* message, uint32_t length, net::Kind 
     case HandshakeGate::Verdict::kNeedsCookie: {
       uint8_t reply[net::kCookieReplySize];
       state_.gate.make_cookie_reply({message, length}, path.remote, reply);
+      gates.unlock();
       outbound_.send_datagram(path, reply);
       state_.counters.count(Stat::kCookieReplies);
       break;
     }
     case HandshakeGate::Verdict::kPass:
-      if (!state_.control.push(path, {message, length}, state_.gate.under_load(state_.now))) {
+      if (!state_.control.push(path, {message, length}, state_.gate.under_load(now))) {
         state_.counters.drop(Drop::kHandshakeQueueFull);
       }
   }
 }
 
-void Inbound::take_gossip(const uint8_t* message, uint32_t length, const net::Path& path) {
-  if (!state_.gossip_gate.admit(path.remote, state_.now)) {
+void Inbound::take_gossip(const uint8_t* message, uint32_t length, const net::Path& path, uint64_t now) {
+  if (!state_.gossip_gate.admit(path.remote, message[0] == net::kGossipHello, now)) {
     state_.counters.drop(Drop::kGossipRateLimited);
   } else if (!state_.control.push_gossip(path, {message, length})) {
     state_.counters.drop(Drop::kGossipQueueFull);
   }
 }
 
-void Inbound::open_and_deliver(const net::Received& received) {
-  // All keypairs of one receive share the engine's default back end; another suite would split the jobs here.
-  if (!jobs_.empty()) pending_.front().keypair->aead->open(jobs_);
-  for (size_t i = 0; i < jobs_.size(); ++i) deliver(jobs_[i], pending_[i], received);
-  jobs_.clear();
-  pending_.clear();
-  for (auto& keypair : retired_) state_.retire(std::move(keypair));
-  retired_.clear();
+void Inbound::deliver(InboundUnit& unit) {
+  const uint64_t packets = merger_.packets();
+  const uint64_t writes = merger_.writes();
+  for (size_t i = 0; i < unit.jobs_.size();) i = deliver_run(unit, i);
+  merger_.flush();  // which refers to the unit's memory
+  if (merger_.packets() == packets) return;
+  state_.counters.count(Stat::kTunWritePackets, merger_.packets() - packets);
+  state_.counters.count(Stat::kTunWrites, merger_.writes() - writes);
 }
 
-void Inbound::deliver(const crypto::AeadJob& job, const Pending& pending, const net::Received& received) {
-  peer::Keypair& keypair = *pending.keypair;
+// The messages from `first` on that came under one keypair by one path. Returns the first that did not.
+size_t Inbound::deliver_run(InboundUnit& unit, size_t first) {
+  const Message& start = unit.messages_[first];
+  size_t end = first + 1;
+  const auto continues = [&](const Message& m) {
+    return m.keypair == start.keypair && (m.received == start.received || m.received->path == start.received->path);
+  };
+  while (end < unit.messages_.size() && continues(unit.messages_[end])) ++end;
+  const uint64_t bytes = accept({&unit.jobs_[first], end - first}, *start.keypair);
+  if (bytes == 0) return end;
+  note(unit, start, bytes);
+  peer::Peer& peer = *start.keypair->peer;
+  for (size_t i = first; i < end; ++i) {
+    const crypto::AeadJob& job = unit.jobs_[i];
+    if (!job.ok || job.length == 0) continue;
+    peer.data_received(unit.now_ms_);
+    deliver_inner(peer, job, *unit.messages_[i].received, unit.now_);
+  }
+  return end;
+}
+
+// Leaves `ok` with those that authenticated and are new. Returns the length of their messages.
+uint64_t Inbound::accept(std::span<crypto::AeadJob> jobs, peer::Keypair& keypair) {
+  uint64_t bytes = 0;
+  uint32_t bad = 0;
+  uint32_t replayed = 0;
+  {
+    std::lock_guard receiving(keypair.receiving);
+    for (crypto::AeadJob& job : jobs) {
+      if (!job.ok) {
+        ++bad;
+      } else if (!keypair.replay.accept(job.counter)) {
+        job.ok = false;
+        ++replayed;
+      } else {
+        bytes += job.length + net::kDataOverhead;
+      }
+    }
+  }
+  if (bad != 0) state_.counters.drop(Drop::kBadTag, bad);
+  if (replayed != 0) state_.counters.drop(Drop::kReplayed, replayed);
+  return bytes;
+}
+
+// What authentic messages of `bytes` mean to their peer. Promoting and roaming change tables: later.
+void Inbound::note(const InboundUnit& unit, const Message& message, uint64_t bytes) {
+  peer::Keypair& keypair = *message.keypair;
   peer::Peer& peer = *keypair.peer;
-  if (!job.ok) {
-    state_.counters.drop(Drop::kBadTag);
-    return;
-  }
-  if (!keypair.replay.accept(job.counter)) {
-    state_.counters.drop(Drop::kReplayed);
-    return;
-  }
-  const bool confirms = &keypair == peer.next.get();
-  if (confirms) {
-    // Kept until the end of the batch, which may hold packets under it.
-    retired_.push_back(peer::promote_next(peer));
-    state_.control.peer_event(EventType::kKeypairConfirmed, peer.id);
-  }
-  roam(peer, received.path);
-  peer::add_relaxed(peer.stats.rx_bytes, uint64_t{pending.message_length});
-  peer.any_authenticated_packet_received(state_.now_ms);
-  if (confirms) outbound_.send_staged(peer, false);
-  if (&keypair == peer.current.get() && keypair.wants_rekey_on_receive(state_.now)) {
+  const net::Path& path = message.received->path;
+  if (!(peer.path == path)) state_.deferred.post([this, &peer, path] { roam(peer, path); });
+  if (&keypair == peer.next.get()) state_.deferred.post([this, &keypair] { promote(keypair); });
+  peer::add_relaxed(peer.stats.rx_bytes, bytes);
+  peer.any_authenticated_packet_received(unit.now_ms_);
+  if (&keypair == peer.current.get() && keypair.wants_rekey_on_receive(unit.now_)) {
     keypair.rekey_requested_on_receive = true;
     state_.control.peer_event(EventType::kHandshakeNeeded, peer.id);
-  }
-  if (job.length != 0) {
-    peer.data_received(state_.now_ms);
-    deliver_inner(peer, job.data, job.length, received);
   }
 }
 
 void Inbound::handshake_received(peer::Peer& peer, const net::Path& path, uint32_t length) {
-  roam(peer, path);
   peer::add_relaxed(peer.stats.rx_bytes, uint64_t{length});
   peer.any_authenticated_packet_received(state_.now_ms);
+  roam(peer, path);  // last: it is told to the control plane, which may look at the rest then
 }
 
 // The peer is where an authenticated packet came from.
@@ -202,9 +239,19 @@ void Inbound::roam(peer::Peer& peer, const net::Path& path) {
   if (moved) state_.control.endpoint_changed(peer.id, path.remote);
 }
 
-void Inbound::deliver_inner(peer::Peer& peer, uint8_t* packet, uint32_t length, const net::Received& received) {
-  const uint32_t inner_length = ip_length(packet, length);
-  if (inner_length == 0 || inner_length > length) {
+// The first packet under it authenticated. Several units may have seen such a packet.
+void Inbound::promote(peer::Keypair& keypair) {
+  peer::Peer& peer = *keypair.peer;
+  if (&keypair != peer.next.get()) return;
+  state_.retire(peer::promote_next(peer));
+  state_.control.peer_event(EventType::kKeypairConfirmed, peer.id);
+  outbound_.send_staged(peer, false);
+}
+
+void Inbound::deliver_inner(peer::Peer& peer, const crypto::AeadJob& job, const net::Received& received, uint64_t now) {
+  uint8_t* packet = job.data;
+  const uint32_t length = ip_length(packet, job.length);
+  if (length == 0 || length > job.length) {
     state_.counters.drop(Drop::kInnerMalformed);
     return;
   }
@@ -216,19 +263,19 @@ void Inbound::deliver_inner(peer::Peer& peer, uint8_t* packet, uint32_t length, 
     state_.counters.drop(Drop::kEcnCongestion);
     return;
   }
-  if (signal_congestion(received.waited_ns) && !net::mark_congestion(packet)) {
+  if (signal_congestion(received.waited_ns, now) && !net::mark_congestion(packet)) {
     state_.counters.drop(Drop::kCongestion);
     return;
   }
-  merger_.push(packet, inner_length);
+  merger_.push(packet, length);
 }
 
 // Whether we are the bottleneck, and this packet is to say so to its transport (RFC 8289). Judged only on packets that
 // authenticated, and on few of them: junk in the same socket delays them too, and would not slow down.
-bool Inbound::signal_congestion(uint64_t waited_ns) {
+bool Inbound::signal_congestion(uint64_t waited_ns, uint64_t now) {
   constexpr uint32_t kAtMostOneIn = 32;
   ++since_signal_;
-  if (!codel_.should_signal(state_.now, waited_ns, true) || since_signal_ < kAtMostOneIn) return false;
+  if (!codel_.should_signal(now, waited_ns, true) || since_signal_ < kAtMostOneIn) return false;
   since_signal_ = 0;
   return true;
 }

@@ -1,19 +1,22 @@
-// The way of a packet in:
+// The way of a packet in, in the three stages of its unit:
 //
-//   UDP receive (UDP_GRO: many datagrams of one sender)
-//     -> classify         handshake messages: mac1, then ControlQueue; junk: counted
-//     -> IndexTable       receiver index -> keypair; too old: dropped
-//     -> AEAD             opened together, in place
-//   then each one in order:
-//     -> ReplayFilter     only what authenticated is judged
-//     -> promote          the first packet under `next` makes it `current`; staged packets go out
-//     -> path             the peer roams to where the packet came from
-//     -> empty?           a keepalive ends here
-//     -> inner packet     length, version; source must belong to this peer; ECN combined
-//     -> GroMerger        super-packets, one TUN write each
+//   take     by the lane's leader
+//     UDP receive         with UDP_GRO one receive is many datagrams of one sender; else many receives in one call
+//   open     beside other units
+//     classify            handshake messages: mac1, then ControlQueue; junk: counted
+//       -> IndexTable     receiver index -> keypair; too old: dropped
+//       -> AEAD           opened together, in place
+//   deliver  in the order taken, each packet in turn
+//     ReplayFilter        only what authenticated is judged
+//       -> promote, path  noted, and carried out once the unit is through: the first packet under `next` makes it
+//                         `current`, staged packets go out; the peer roams to where the packet came from
+//       -> empty?         a keepalive ends here
+//       -> inner packet   length, version; source must belong to this peer; ECN combined
+//       -> GroMerger      super-packets, one TUN write each
 #pragma once
 
-#include <memory>
+#include <array>
+#include <span>
 #include <vector>
 
 #include "crypto/aead.h"
@@ -24,46 +27,81 @@
 
 namespace weft::engine {
 
+// What one turn takes from a socket, with its memory. Belongs to a thread.
+class InboundUnit {
+ public:
+  InboundUnit() : received_(kDatagrams) {}
+
+  uint32_t receives() const { return receives_; }
+  uint32_t bytes() const { return bytes_; }
+  // It holds a receive of a whole burst of datagrams.
+  bool large() const { return large_; }
+  // The socket had no more.
+  bool emptied() const { return emptied_; }
+
+ private:
+  friend class Inbound;
+  // Enough for the AEAD to work on many lanes, and for a super-packet.
+  static constexpr uint32_t kDatagrams = 64;
+  static constexpr uint32_t kBytes = 64 * 1024;
+
+  // Where a message to be opened came from.
+  struct Message {
+    peer::Keypair* keypair;
+    const net::Received* received;
+  };
+
+  void clear();
+  uint32_t took(uint32_t receives);
+
+  uint64_t now_ = 0;
+  double now_ms_ = 0;
+  net::ReceiveBuffer received_;
+  uint32_t receives_ = 0;
+  uint32_t datagrams_ = 0;
+  uint32_t bytes_ = 0;
+  bool large_ = false;
+  bool emptied_ = false;
+  std::vector<crypto::AeadJob> jobs_;
+  std::vector<Message> messages_;  // by job
+};
+
 class Inbound {
  public:
-  Inbound(State& state, Outbound& outbound);
+  // `tun` takes the packets; `outbound` is the lane's.
+  Inbound(State& state, Outbound& outbound, tun::TunSink& tun);
 
-  // Receives from one socket until it is empty or the round's budget is spent. False: the socket is empty.
-  bool run(net::UdpSocket& socket);
+  // Stage one, by the leader. The unit is empty if there was nothing.
+  void take(net::UdpSocket& socket, InboundUnit& unit);
+  // The others.
+  void open(InboundUnit& unit);
+  void deliver(InboundUnit& unit);
 
-  // Writes what the merger still holds to the TUN.
-  void flush();
-
-  // A handshake message of `length` bytes that the control plane authenticated.
+  // In an exclusive section: a handshake message of `length` bytes that the control plane authenticated.
   void handshake_received(peer::Peer& peer, const net::Path& path, uint32_t length);
 
  private:
-  struct Pending {
-    peer::Keypair* keypair;
-    uint32_t message_length;
-  };
+  using Message = InboundUnit::Message;
 
-  void split(uint8_t* bytes, const net::Received& received);
-  void take_message(uint8_t* message, uint32_t length, const net::Path& path);
-  void take_handshake(const uint8_t* message, uint32_t length, net::Kind kind, const net::Path& path);
-  void take_gossip(const uint8_t* message, uint32_t length, const net::Path& path);
-  void open_and_deliver(const net::Received& received);
-  void deliver(const crypto::AeadJob& job, const Pending& pending, const net::Received& received);
+  void split(InboundUnit& unit, const net::Received& received);
+  void take_message(InboundUnit& unit, uint8_t* message, uint32_t length, const net::Received& received);
+  void take_handshake(const uint8_t* message, uint32_t length, net::Kind kind, const net::Path& path, uint64_t now);
+  void take_gossip(const uint8_t* message, uint32_t length, const net::Path& path, uint64_t now);
+  size_t deliver_run(InboundUnit& unit, size_t first);
+  uint64_t accept(std::span<crypto::AeadJob> jobs, peer::Keypair& keypair);
+  void note(const InboundUnit& unit, const Message& message, uint64_t bytes);
   void roam(peer::Peer& peer, const net::Path& path);
-  void deliver_inner(peer::Peer& peer, uint8_t* packet, uint32_t length, const net::Received& received);
-  bool signal_congestion(uint64_t waited_ns);
+  void promote(peer::Keypair& keypair);
+  void deliver_inner(peer::Peer& peer, const crypto::AeadJob& job, const net::Received& received, uint64_t now);
+  bool signal_congestion(uint64_t waited_ns, uint64_t now);
 
   State& state_;
   Outbound& outbound_;
   tun::GroMerger merger_;
-  std::vector<uint8_t> arena_;
-  uint32_t arena_used_ = 0;
-  std::vector<crypto::AeadJob> jobs_;
-  std::vector<Pending> pending_;
+  // How long the longest of the last receives from each family's socket was: what to ask for next time.
+  uint32_t expected_length_[2] = {InboundUnit::kBytes, InboundUnit::kBytes};
   Codel codel_;                // of the sockets' queues
   uint32_t since_signal_ = 0;  // packets delivered since it last signalled
-  std::vector<std::unique_ptr<peer::Keypair>> retired_;
-  uint64_t failed_writes_seen_ = 0;
 };
 
 }  // namespace weft::engine

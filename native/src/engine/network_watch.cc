@@ -5,26 +5,34 @@
 
 namespace weft::engine {
 
-int NetworkWatch::open() {
+int NetworkWatch::open(std::vector<io::Poller*> pollers) {
+  pollers_ = std::move(pollers);
   if (const int code = links_.open(state_.tun.fd()); code != 0) return code;
   if (const int code = routes_.open(); code != 0) return code;
-  if (const int code = poller_.add(links_.fd(), link_bit_); code != 0) return code;
+  if (const int code = pollers_.front()->add(links_.fd(), kLink); code != 0) return code;
   fit_super_packets();
-  return poller_.add(routes_.fd(), route_bit_);
+  return pollers_.front()->add(routes_.fd(), kRoute);
+}
+
+void NetworkWatch::on_ready(io::Ready bits) {
+  if ((bits & kLink) != 0) on_link_change();
+  if ((bits & kRoute) != 0) on_route_change();
 }
 
 void NetworkWatch::on_link_change() {
   if (gone_) return;
   if (!state_.tun.exists()) {
     gone_ = true;
-    poller_.remove(links_.fd());
-    for (uint32_t i = 0; i < state_.tun.queue_count(); ++i) poller_.remove(state_.tun.fd(i));
+    pollers_.front()->remove(links_.fd());
+    for (io::Poller* poller : pollers_) {
+      for (uint32_t i = 0; i < state_.tun.queue_count(); ++i) poller->remove(state_.tun.fd(i));
+    }
     state_.control.event({.type = EventType::kLinkGone, .endpoint = {}});
     return;
   }
   const int old_fd = links_.fd();
   const bool changed = links_.update();
-  if (links_.fd() != old_fd) poller_.add(links_.fd(), link_bit_);  // the interface moved to another namespace
+  if (links_.fd() != old_fd) pollers_.front()->add(links_.fd(), kLink);  // the interface moved to another namespace
   if (!changed) return;
   if (link().mtu != state_.mtu) fit_super_packets();
   state_.control.event({.type = EventType::kLinkChanged, .b = link().up ? 1u : 0u, .c = link().mtu, .endpoint = {}});
@@ -53,7 +61,7 @@ void NetworkWatch::on_route_change() {
 
 // A cached source address is kept only while the route still leaves by the interface it was learnt on. Each look-up is
 // a system call, so a round does a bounded number.
-void NetworkWatch::check_sources_if_due() {
+void NetworkWatch::check_sources() {
   if (state_.check_sources_at_ns == 0 || state_.now < state_.check_sources_at_ns) return;
   constexpr uint32_t kLookupsPerRound = 32;
   uint32_t lookups = 0;
@@ -69,10 +77,10 @@ void NetworkWatch::check_sources_if_due() {
   state_.check_sources_at_ns = 0;
 }
 
-int NetworkWatch::milliseconds_left() const {
+int NetworkWatch::milliseconds_left(uint64_t now) const {
   constexpr int kNever = -1;
   if (state_.check_sources_at_ns == 0) return kNever;
-  const uint64_t left = state_.check_sources_at_ns - std::min(state_.now, state_.check_sources_at_ns);
+  const uint64_t left = state_.check_sources_at_ns - std::min(now, state_.check_sources_at_ns);
   return static_cast<int>((left + kNanosPerMilli - 1) / kNanosPerMilli);
 }
 

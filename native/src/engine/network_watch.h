@@ -1,6 +1,9 @@
 // What the kernel tells of the network: the tunnel's own interface comes, goes or changes its MTU; routes change, so
-// that a cached source address may no longer be right.
+// that a cached source address may no longer be right. The first lane waits for it; what follows changes tables, so it
+// happens in exclusive sections.
 #pragma once
+
+#include <vector>
 
 #include "engine/state.h"
 #include "io/poller.h"
@@ -10,29 +13,31 @@ namespace weft::engine {
 
 class NetworkWatch {
  public:
-  // The poller reports changes of the link and of routes by these bits.
-  NetworkWatch(State& state, io::Poller& poller, io::Ready link, io::Ready route)
-      : state_(state), poller_(poller), link_bit_(link), route_bit_(route) {}
+  // What the poller reports.
+  static constexpr io::Ready kLink = 1;
+  static constexpr io::Ready kRoute = 2;
 
-  // Returns 0 or an errno.
-  int open();
+  explicit NetworkWatch(State& state) : state_(state) {}
+
+  // `pollers`: all that wait for the TUN, the first of which is to wait for the network too. Returns 0 or an errno.
+  int open(std::vector<io::Poller*> pollers);
   const net::LinkState& link() const { return links_.state(); }
 
-  void on_link_change();
-  void on_route_change();
+  // In an exclusive section: what is behind these bits.
+  void on_ready(io::Ready bits);
 
-  // Compares cached source addresses with the routes, when it is time.
-  void check_sources_if_due();
+  // In an exclusive section: compares cached source addresses with the routes, if it is time.
+  void check_sources();
   // Milliseconds until it is time; -1 = never.
-  int milliseconds_left() const;
+  int milliseconds_left(uint64_t now) const;
 
  private:
+  void on_link_change();
+  void on_route_change();
   void fit_super_packets();
 
   State& state_;
-  io::Poller& poller_;
-  const io::Ready link_bit_;
-  const io::Ready route_bit_;
+  std::vector<io::Poller*> pollers_;
   net::LinkMonitor links_;
   net::RouteMonitor routes_;
   bool gone_ = false;

@@ -1,70 +1,78 @@
 #include "engine/outbound.h"
 
-#include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include "net/ecn.h"
 #include "tun/icmp.h"
 #include "util/bytes.h"
 
 namespace weft::engine {
-namespace {
 
-// A round: enough to fill a send, little enough that the other direction and sparse packets need not wait long.
-constexpr uint32_t kRoundPackets = 64;
-constexpr uint32_t kRoundBytes = 64 * 1024;
-constexpr uint32_t kPadding = 16;
-constexpr size_t kReadBuffer = sizeof(tun::VirtioHeader) + 65535 + 1;
-
-}  // namespace
-
-Outbound::Outbound(State& state) : state_(state), queues_(state.tun), batch_(state), buffer_(kReadBuffer) {}
-
-void Outbound::run() {
-  // While sparse packets are left no bulk passes them, as they may be of the same flow; but not for ever.
-  constexpr uint32_t kPatience = 32;
-  if (run_sparse() && ++sparse_rounds_ < kPatience) return;
-  sparse_rounds_ = 0;
-  TunQueues::Packet read;
-  for (uint32_t bytes = 0; bytes < kRoundBytes && queues_.read_bulk(state_.now, buffer_, read); bytes += read.length) {
-    handle(buffer_.data(), read);
-    if (batch_.worth_flushing()) batch_.flush();
-  }
-  batch_.flush();
+void OutboundUnit::clear() {
+  now_ = now_ns();
+  now_ms_ = to_millis(now_);
+  used_ = packets_ = bytes_ = segments_ = 0;
 }
 
-// Sparse packets leave in sends of their own: behind bulk segments the receiver would take them for bulk. True: more
-// may be there.
-bool Outbound::run_sparse() {
-  TunQueues::Packet read;
-  uint32_t bytes = 0;
-  bool more = true;
-  for (uint32_t i = 0; more && i < kRoundPackets && bytes < kRoundBytes; ++i) {
-    more = queues_.read_sparse(buffer_, read);
-    if (!more) break;
-    bytes += read.length;
-    handle(buffer_.data(), read);
-    if (batch_.worth_flushing()) batch_.flush();
-  }
-  batch_.flush();
-  return more;
+// The bytes of what was read into room().
+std::span<uint8_t> OutboundUnit::took(uint32_t length) {
+  const std::span<uint8_t> bytes = room().first(length);
+  ++packets_;
+  bytes_ += length;
+  used_ += (length + kAlignment - 1) & ~(kAlignment - 1);
+  return bytes;
 }
 
-void Outbound::handle(uint8_t* bytes, const TunQueues::Packet& read) {
-  state_.counters.count(Stat::kTunReads);
-  state_.counters.count(Stat::kTunReadBytes, read.length);
-  uint8_t* packet = bytes + sizeof(tun::VirtioHeader);
-  const uint32_t length = read.length - static_cast<uint32_t>(sizeof(tun::VirtioHeader));
-  const bool drop_one = read.congested && !mark_congestion(packet);
-  if (!plan_.prepare(load<tun::VirtioHeader>(bytes), packet, length)) {
+Outbound::Outbound(State& state, TunQueues& queues, tun::TunSink& tun, uint32_t lane)
+    : state_(state), queues_(queues), tun_(tun), lane_(lane) {}
+
+// Sparse packets leave in units, and so in sends, of their own: behind bulk segments the receiver would take them for
+// bulk.
+void Outbound::take_sparse(OutboundUnit& unit) {
+  unit.clear();
+  TunQueues::Packet read;
+  while (!unit.full() && queues_.read_sparse(unit.room(), read)) handle(unit, unit.took(read.length), false);
+  count(unit);
+}
+
+void Outbound::take_bulk(OutboundUnit& unit) {
+  unit.clear();
+  TunQueues::Packet read;
+  while (!unit.full() && unit.has_room() && queues_.read_bulk(unit.now_, unit.room(), read)) {
+    const std::span<uint8_t> bulk = unit.took(read.length);
+    TunQueues::Packet before;
+    for (uint32_t n = queues_.sparse_waiting(); n != 0 && unit.has_room(); --n) {
+      if (!queues_.read_sparse(unit.room(), before)) break;
+      handle(unit, unit.took(before.length), false);
+    }
+    handle(unit, bulk, read.congested);
+  }
+  count(unit);
+}
+
+void Outbound::count(const OutboundUnit& unit) {
+  if (unit.packets_ == 0) return;
+  state_.counters.count(Stat::kTunReads, unit.packets_);
+  state_.counters.count(Stat::kTunReadBytes, unit.bytes_);
+}
+
+// One read of the TUN: VirtioHeader and packet.
+void Outbound::handle(OutboundUnit& unit, std::span<uint8_t> read, bool congested) {
+  uint8_t* packet = read.data() + sizeof(tun::VirtioHeader);
+  const auto length = static_cast<uint32_t>(read.size() - sizeof(tun::VirtioHeader));
+  const bool drop_one = congested && !mark_congestion(packet);
+  tun::SegmentPlan plan;
+  if (!plan.prepare(load<tun::VirtioHeader>(read.data()), packet, length)) {
     state_.counters.drop(Drop::kTunMalformed);
     return;
   }
-  peer::Peer* peer = route(packet, length);
+  unit.segments_ += plan.count();
+  peer::Peer* peer = route(plan, packet, length, unit.now_);
   if (peer == nullptr) return;
-  if (peer->staged.empty() && send(*peer, packet, drop_one ? 1 : 0)) return;
-  stage(*peer, bytes, read.length, plan_.count());
-  send_staged(*peer, false);  // or asks for a handshake again: the last request may have been in vain
+  const Moment now{unit.now_, unit.now_ms_};
+  if (!peer->staged.empty() || !add(unit.batch_, now, *peer, plan, packet, drop_one ? 1 : 0)) {
+    stage_later(*peer, read, plan.count());
+  }
 }
 
 // Congestion is told by a mark where the transport understands it; false: it does not, and is to lose a segment.
@@ -75,88 +83,87 @@ bool Outbound::mark_congestion(uint8_t* packet) {
   return true;
 }
 
-peer::Peer* Outbound::route(const uint8_t* packet, uint32_t length) {
+peer::Peer* Outbound::route(const tun::SegmentPlan& plan, const uint8_t* packet, uint32_t length, uint64_t now) {
   const uint32_t id = state_.allowed_ips.peer_of_destination(packet);
-  if (id == routing::kNoPeer) {
-    state_.counters.drop(Drop::kNoPeer, plan_.count());
-    refuse(packet, length);
-    return nullptr;
-  }
-  peer::Peer* peer = state_.peers[id].get();
-  if (!peer->path.remote) {
-    state_.counters.drop(Drop::kNoEndpoint, plan_.count());
-    refuse(packet, length);
-    return nullptr;
-  }
-  return peer;
+  peer::Peer* peer = id == routing::kNoPeer ? nullptr : state_.peers[id].get();
+  if (peer != nullptr && peer->path.remote) return peer;
+  state_.counters.drop(peer == nullptr ? Drop::kNoPeer : Drop::kNoEndpoint, plan.count());
+  refuse(packet, length, now);
+  return nullptr;
 }
 
-// Sends the packets of plan_ but the first `skip`. False: there is no usable key; one is asked for.
-bool Outbound::send(peer::Peer& peer, const uint8_t* packet, uint32_t skip) {
-  const uint32_t count = plan_.count();
-  if (!has_key(peer, count)) return false;
+// Adds the packets of `plan` but the first `skip`. False: there is no usable key.
+bool Outbound::add(SendBatch& batch, const Moment& now, peer::Peer& peer, const tun::SegmentPlan& plan,
+                   const uint8_t* packet, uint32_t skip) {
+  const std::optional<uint64_t> first = reserve(now, peer, plan.count());
+  if (!first) return false;
   if (skip != 0) state_.counters.drop(Drop::kCongestion, skip);
-  if (skip == count) return true;
-  peer::Keypair& keypair = *peer.current;
-  const uint64_t first = keypair.send_counter;
-  keypair.send_counter += count;
-  const uint8_t ecn = net::inner_ecn(packet);
-  for (uint32_t i = skip; i < count; ++i) {
-    const uint32_t length = plan_.length(i);
-    const uint32_t total = padded(length);
-    uint8_t* text = batch_.add(keypair, first + i, total, ecn);
-    plan_.write(i, text);
-    std::memset(text + length, 0, total - length);
-  }
-  peer.data_sent(state_.now_ms);
-  sent(peer);
+  if (skip == plan.count()) return true;
+  batch.add(*peer.current, *first, plan, skip, net::inner_ecn(packet));
+  peer.data_sent(now.ms);
+  sent(now, peer);
   return true;
 }
 
-bool Outbound::send_empty(peer::Peer& peer) {
-  if (!has_key(peer, 1)) return false;
-  batch_.add(*peer.current, peer.current->send_counter++, 0, 0);
-  sent(peer);
+bool Outbound::add_empty(SendBatch& batch, const Moment& now, peer::Peer& peer) {
+  const std::optional<uint64_t> counter = reserve(now, peer, 1);
+  if (!counter) return false;
+  batch.add_empty(*peer.current, *counter);
+  sent(now, peer);
   return true;
 }
 
-bool Outbound::has_key(peer::Peer& peer, uint32_t packets) {
-  if (peer.current && peer.current->can_send(state_.now, packets)) return true;
-  state_.request_handshake(peer);
-  return false;
-}
-
-void Outbound::sent(peer::Peer& peer) {
-  peer.any_authenticated_packet_sent(state_.now_ms);
-  if (peer.current->wants_rekey_on_send(state_.now)) state_.request_handshake(peer);
-}
-
-void Outbound::stage(peer::Peer& peer, const uint8_t* bytes, uint32_t length, uint32_t packets) {
-  if (const uint32_t dropped = peer.staged.push(bytes, length, packets); dropped != 0) {
-    state_.counters.drop(Drop::kStagedOverflow, dropped);
+// The first of so many counters; without a usable key asks for one.
+std::optional<uint64_t> Outbound::reserve(const Moment& now, peer::Peer& peer, uint32_t packets) {
+  if (peer.current) {
+    if (const auto first = peer.current->reserve(now.ns, packets)) return first;
   }
+  state_.request_handshake(peer, now.ns);
+  return std::nullopt;
+}
+
+void Outbound::sent(const Moment& now, peer::Peer& peer) {
+  peer.any_authenticated_packet_sent(now.ms);
+  if (peer.current->wants_rekey_on_send(now.ns)) state_.request_handshake(peer, now.ns);
+}
+
+// The packet waits for a key. Only installing one ends that, in an exclusive section like this: until then all packets
+// of its flow come here, so that none passes another.
+void Outbound::stage_later(peer::Peer& peer, std::span<const uint8_t> read, uint32_t packets) {
+  state_.deferred.post([this, &peer, packets, bytes = std::vector<uint8_t>(read.begin(), read.end())] {
+    stage(peer, bytes, packets);
+    send_staged(peer, false);  // or asks for a handshake again: the last request may have been in vain
+  });
+}
+
+void Outbound::stage(peer::Peer& peer, std::span<const uint8_t> read, uint32_t packets) {
+  const uint32_t dropped = peer.staged.push(read.data(), static_cast<uint32_t>(read.size()), packets);
+  if (dropped != 0) state_.counters.drop(Drop::kStagedOverflow, dropped);
 }
 
 void Outbound::send_staged(peer::Peer& peer, bool keepalive) {
   if (!peer.path.remote) return;
-  if (peer.staged.empty() && keepalive && !send_empty(peer)) stage(peer, nullptr, 0, 1);
+  const Moment now{state_.now, state_.now_ms};
+  if (peer.staged.empty() && keepalive && !add_empty(staged_, now, peer)) stage(peer, {}, 1);
+  std::vector<peer::StagedQueue::Item> sending;  // the batch refers to them
   while (!peer.staged.empty()) {
-    const peer::StagedQueue::Item& item = peer.staged.front();
-    if (item.bytes.empty()) {
-      if (!send_empty(peer)) break;
+    const std::vector<uint8_t>& bytes = peer.staged.front().bytes;
+    if (bytes.empty()) {
+      if (!add_empty(staged_, now, peer)) break;
     } else {
-      const uint8_t* packet = item.bytes.data() + sizeof(tun::VirtioHeader);
-      plan_.prepare(load<tun::VirtioHeader>(item.bytes.data()), packet,
-                    static_cast<uint32_t>(item.bytes.size() - sizeof(tun::VirtioHeader)));
-      if (!send(peer, packet, 0)) break;
+      const uint8_t* packet = bytes.data() + sizeof(tun::VirtioHeader);
+      tun::SegmentPlan plan;
+      plan.prepare(load<tun::VirtioHeader>(bytes.data()), packet,
+                   static_cast<uint32_t>(bytes.size() - sizeof(tun::VirtioHeader)));
+      if (!add(staged_, now, peer, plan, packet, 0)) break;
     }
-    peer.staged.pop();
+    sending.push_back(peer.staged.take());
   }
-  batch_.flush();
+  staged_.send(state_, sockets());
 }
 
 void Outbound::send_handshake(peer::Peer& peer, std::span<const uint8_t> bytes) {
-  if (!peer.path.remote || !state_.sockets) return;
+  if (!peer.path.remote || sockets() == nullptr) return;
   if (bytes.size() >= 8) state_.handshake_sent(peer, load_le32(bytes.data() + 4));
   const net::SendResult result = send_control(peer.path, bytes);
   if (result.source_gone) peer.path.source.set = false;
@@ -169,33 +176,29 @@ void Outbound::send_handshake(peer::Peer& peer, std::span<const uint8_t> bytes) 
 }
 
 void Outbound::send_datagram(const net::Path& path, std::span<const uint8_t> bytes) {
-  if (state_.sockets && send_control(path, bytes).failed_datagrams != 0) state_.counters.drop(Drop::kSendFailed);
+  if (sockets() != nullptr && send_control(path, bytes).failed_datagrams != 0) {
+    state_.counters.drop(Drop::kSendFailed);
+  }
 }
 
 net::SendResult Outbound::send_control(const net::Path& path, std::span<const uint8_t> bytes) {
   constexpr uint8_t kTrafficClass = 0x88;  // AF41, as the kernel module
   const auto length = static_cast<uint32_t>(bytes.size());
-  return state_.sockets->for_endpoint(path.remote).send({bytes.data(), length, length, 1, kTrafficClass, path});
+  return sockets()->for_endpoint(path.remote).send({bytes.data(), length, length, 1, kTrafficClass, path});
 }
 
 // Tells the local sender, at most 100 times a second with bursts of 50.
-void Outbound::refuse(const uint8_t* packet, uint32_t length) {
+void Outbound::refuse(const uint8_t* packet, uint32_t length, uint64_t now) {
   constexpr uint64_t kIntervalNs = 10 * kNanosPerMilli;
   constexpr uint64_t kBurst = 50;
-  if (!unreachable_.take(state_.now, kIntervalNs, kBurst)) return;
+  if (!unreachable_.take(now, kIntervalNs, kBurst)) return;
 
   uint8_t answer[tun::kMaxUnreachableLength];
   const uint32_t answer_length = tun::make_unreachable(packet, length, answer);
   if (answer_length == 0) return;
   tun::VirtioHeader header{};
   const iovec iov[] = {{&header, sizeof header}, {answer, answer_length}};
-  state_.tun.write(iov, 2);
-}
-
-// To a multiple of 16, but not past the MTU (whitepaper 5.4.6; the kernel module's calculate_skb_padding).
-uint32_t Outbound::padded(uint32_t length) const {
-  const uint32_t rounded = (length + kPadding - 1) & ~(kPadding - 1);
-  return std::max(length, std::min(rounded, state_.mtu));
+  tun_.write(iov, 2);
 }
 
 }  // namespace weft::engine

@@ -1,67 +1,114 @@
-// The way of a packet out:
+// The way of a packet out, in the three stages of its unit:
 //
-//   TunQueues             the sparse queue first, then the bulk in turn: one TUN read (super-packet)
-//     -> CoDel            too long in its queue: marked CE, or one segment dropped
-//     -> SegmentPlan      check the headers, count the segments
-//     -> AllowedIps       which peer?          none: ICMP host unreachable
-//     -> endpoint?                             none: ICMP host unreachable
-//     -> current keypair                       none: StagedQueue + handshake-needed
-//     -> counters         one block for all segments
-//     -> SegmentPlan      each segment written, checksums finished, straight into the send buffer; padded
-//     -> SendBatch        sealed together, sent with UDP_SEGMENT
+//   take     by the lane's leader
+//     TunQueues           the sparse queue first, then the bulk in turn: a super-packet, or some small ones
+//       -> CoDel          too long in its queue: marked CE, or one segment dropped
+//       -> SegmentPlan    check the headers, count the segments
+//       -> AllowedIps     which peer?          none: ICMP host unreachable
+//       -> endpoint?                           none: ICMP host unreachable
+//       -> current keypair                     none: to be staged, and handshake-needed, once the unit is through
+//       -> counters       one block for all segments
+//   seal     beside other units
+//     SegmentPlan         each segment written, checksums finished, straight into the send buffer; padded
+//       -> AEAD           sealed together
+//   send     in the order taken
+//     UdpSocket           with UDP_SEGMENT
 #pragma once
 
+#include <memory>
 #include <span>
-#include <vector>
 
 #include "engine/send_batch.h"
 #include "engine/state.h"
 #include "engine/tun_queues.h"
+#include "tun/gro_merge.h"
 #include "tun/gso_split.h"
 #include "util/token_bucket.h"
 
 namespace weft::engine {
 
-class Outbound {
+// What one turn takes from the TUN, with its memory. Belongs to a thread.
+class OutboundUnit {
  public:
-  explicit Outbound(State& state);
+  OutboundUnit() : buffer_(std::make_unique_for_overwrite<uint8_t[]>(kBuffer)) {}
 
-  TunQueues& queues() { return queues_; }
-
-  // Everything sparse, then bulk until the round's budget is spent.
-  void run();
-
-  // Sends what waits for a key; with nothing waiting an empty packet, if `keepalive`.
-  void send_staged(peer::Peer& peer, bool keepalive);
-
-  // A handshake message to where the peer is; counts as an authenticated packet sent.
-  void send_handshake(peer::Peer& peer, std::span<const uint8_t> bytes);
-  // A message that belongs to no peer (a cookie reply).
-  void send_datagram(const net::Path& path, std::span<const uint8_t> bytes);
-
-  void flush() { batch_.flush(); }
+  uint32_t packets() const { return packets_; }  // reads of the TUN
+  uint32_t bytes() const { return bytes_; }
 
  private:
-  bool run_sparse();
-  void handle(uint8_t* bytes, const TunQueues::Packet& read);
+  friend class Outbound;
+  // A super-packet, or small packets for about a send: enough for the AEAD, and little enough that the other direction
+  // and sparse packets need not wait long.
+  static constexpr uint32_t kBytes = 32 * 1024;
+  static constexpr uint32_t kSegments = 64;
+  static constexpr uint32_t kRead = sizeof(tun::VirtioHeader) + 65535 + 1;
+  static constexpr uint32_t kAlignment = 64;
+  // Also for the packets that go before the last, a whole sparse queue at most.
+  static constexpr uint32_t kBuffer = 512 * 1024;
+
+  bool full() const { return bytes_ >= kBytes || segments_ >= kSegments || packets_ >= kSegments; }
+  bool has_room() const { return used_ + kRead <= kBuffer; }
+  std::span<uint8_t> room() { return {buffer_.get() + used_, kRead}; }
+  void clear();
+  std::span<uint8_t> took(uint32_t length);
+
+  uint64_t now_ = 0;
+  double now_ms_ = 0;
+  std::unique_ptr<uint8_t[]> buffer_;
+  uint32_t used_ = 0;
+  uint32_t packets_ = 0;
+  uint32_t bytes_ = 0;
+  uint32_t segments_ = 0;
+  SendBatch batch_;
+};
+
+class Outbound {
+ public:
+  // `lane`: whose sockets it sends from. `tun` takes the ICMP answers.
+  Outbound(State& state, TunQueues& queues, tun::TunSink& tun, uint32_t lane);
+
+  // Stage one, by the leader. The unit is empty if there was nothing; it is not full() if there is no more.
+  void take_sparse(OutboundUnit& unit);
+  void take_bulk(OutboundUnit& unit);
+  // The others.
+  void seal(OutboundUnit& unit) { unit.batch_.seal(state_); }
+  void send(OutboundUnit& unit) { unit.batch_.send(state_, sockets()); }
+
+  // In an exclusive section: sends what waits for a key; with nothing waiting an empty packet, if `keepalive`.
+  void send_staged(peer::Peer& peer, bool keepalive);
+  // In an exclusive section: a handshake message to where the peer is; counts as an authenticated packet sent.
+  void send_handshake(peer::Peer& peer, std::span<const uint8_t> bytes);
+  // A message that belongs to no peer (a cookie reply). From within a unit too.
+  void send_datagram(const net::Path& path, std::span<const uint8_t> bytes);
+
+ private:
+  // When something is sent.
+  struct Moment {
+    uint64_t ns;
+    double ms;
+  };
+
+  net::UdpSockets* sockets() { return state_.sockets.empty() ? nullptr : &state_.sockets[lane_]; }
+  void count(const OutboundUnit& unit);
+  void handle(OutboundUnit& unit, std::span<uint8_t> read, bool congested);
   bool mark_congestion(uint8_t* packet);
-  peer::Peer* route(const uint8_t* packet, uint32_t length);
-  bool send(peer::Peer& peer, const uint8_t* packet, uint32_t skip);
-  bool send_empty(peer::Peer& peer);
-  bool has_key(peer::Peer& peer, uint32_t packets);
-  void sent(peer::Peer& peer);
+  peer::Peer* route(const tun::SegmentPlan& plan, const uint8_t* packet, uint32_t length, uint64_t now);
+  bool add(SendBatch& batch, const Moment& now, peer::Peer& peer, const tun::SegmentPlan& plan, const uint8_t* packet,
+           uint32_t skip);
+  bool add_empty(SendBatch& batch, const Moment& now, peer::Peer& peer);
+  std::optional<uint64_t> reserve(const Moment& now, peer::Peer& peer, uint32_t packets);
+  void sent(const Moment& now, peer::Peer& peer);
   net::SendResult send_control(const net::Path& path, std::span<const uint8_t> bytes);
-  void stage(peer::Peer& peer, const uint8_t* bytes, uint32_t length, uint32_t packets);
-  void refuse(const uint8_t* packet, uint32_t length);
-  uint32_t padded(uint32_t length) const;
+  void stage_later(peer::Peer& peer, std::span<const uint8_t> read, uint32_t packets);
+  void stage(peer::Peer& peer, std::span<const uint8_t> read, uint32_t packets);
+  void refuse(const uint8_t* packet, uint32_t length, uint64_t now);
 
   State& state_;
-  TunQueues queues_;
-  SendBatch batch_;
-  tun::SegmentPlan plan_;
-  std::vector<uint8_t> buffer_;
+  TunQueues& queues_;
+  tun::TunSink& tun_;
+  const uint32_t lane_;
   TokenBucket unreachable_;
-  uint32_t sparse_rounds_ = 0;  // in a row that ended with sparse packets left
+  SendBatch staged_;  // being sent, in an exclusive section
 };
 
 }  // namespace weft::engine

@@ -1,22 +1,66 @@
 #include "engine/send_batch.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "util/bytes.h"
 
 namespace weft::engine {
+namespace {
 
-SendBatch::SendBatch(State& state) : state_(state), buffer_(kCapacity) {}
+// To a multiple of 16, but not past the MTU (whitepaper 5.4.6; the kernel module's calculate_skb_padding).
+uint32_t padded_length(uint32_t length, uint32_t mtu) {
+  constexpr uint32_t kPadding = 16;
+  const uint32_t rounded = (length + kPadding - 1) & ~(kPadding - 1);
+  return std::max(length, std::min(rounded, mtu));
+}
+
+}  // namespace
+
+// Pages are touched, and so take memory, only as far as batches fill them.
+SendBatch::SendBatch() : buffer_(std::make_unique_for_overwrite<uint8_t[]>(kCapacity)) {}
+
+void SendBatch::add(peer::Keypair& keypair, uint64_t first, const tun::SegmentPlan& plan, uint32_t skip, uint8_t ecn) {
+  packets_.push_back({&keypair, first, skip, plan.count(), ecn, false, plan});
+}
+
+void SendBatch::add_empty(peer::Keypair& keypair, uint64_t counter) {
+  packets_.push_back({&keypair, counter, 0, 1, 0, true, {}});
+}
+
+void SendBatch::seal(const State& state) {
+  if (unsealed_ == packets_.size()) return;
+  const crypto::Aead& aead = *packets_[unsealed_].keypair->aead;  // of one call
+  while (unsealed_ < packets_.size() && packets_[unsealed_].keypair->aead == &aead &&
+         seal_next(packets_[unsealed_], state.mtu)) {
+    ++unsealed_;
+  }
+  aead.seal(jobs_);
+  jobs_.clear();
+}
+
+// False: no room for all of them.
+bool SendBatch::seal_next(Packets& p, uint32_t mtu) {
+  for (; p.next < p.count; ++p.next) {
+    if (used_ + kMaxMessage > kCapacity) return false;
+    const uint32_t length = p.keepalive ? 0 : p.plan.length(p.next);
+    const uint32_t total = padded_length(length, mtu);
+    uint8_t* text = add_message(*p.keypair, p.counter + p.next, total, p.ecn);
+    if (!p.keepalive) p.plan.write(p.next, text);
+    std::memset(text + length, 0, total - length);
+  }
+  return true;
+}
 
 bool SendBatch::fits(const Chunk& chunk, const peer::Peer& peer, uint32_t length, uint8_t ecn) const {
   return chunk.peer == &peer && !chunk.closed && chunk.out.count < net::kMaxSegments && length <= chunk.out.segment &&
          chunk.out.length + length <= net::kMaxUdpPayload && chunk.out.traffic_class == ecn;
 }
 
-uint8_t* SendBatch::add(peer::Keypair& keypair, uint64_t counter, uint32_t padded, uint8_t ecn) {
+// The header of a message of `padded` bytes of text, and room for text and tag behind it. Returns where the text goes.
+uint8_t* SendBatch::add_message(peer::Keypair& keypair, uint64_t counter, uint32_t padded, uint8_t ecn) {
   const uint32_t length = padded + net::kDataOverhead;
-  if (used_ + kMaxMessage > kCapacity || (aead_ != nullptr && aead_ != keypair.aead)) flush();
-  aead_ = keypair.aead;
-
-  uint8_t* message = buffer_.data() + used_;
+  uint8_t* message = buffer_.get() + used_;
   peer::Peer& peer = *keypair.peer;
   if (chunks_.empty() || !fits(chunks_.back(), peer, length, ecn)) {
     chunks_.push_back({&peer, {message, 0, length, 0, ecn, peer.path}, false});
@@ -35,29 +79,31 @@ uint8_t* SendBatch::add(peer::Keypair& keypair, uint64_t counter, uint32_t padde
   return text;
 }
 
-void SendBatch::flush() {
-  if (jobs_.empty()) return;
-  aead_->seal(jobs_);
-  for (Chunk& chunk : chunks_) send(chunk);
-  jobs_.clear();
-  chunks_.clear();
-  used_ = 0;
-  aead_ = nullptr;
+void SendBatch::send(State& state, net::UdpSockets* sockets) {
+  for (;;) {
+    for (const Chunk& chunk : chunks_) send(state, sockets, chunk);
+    chunks_.clear();
+    used_ = 0;
+    if (unsealed_ == packets_.size()) break;
+    seal(state);
+  }
+  packets_.clear();
+  unsealed_ = 0;
 }
 
-void SendBatch::send(Chunk& chunk) {
-  Counters& counters = state_.counters;
-  if (!state_.sockets) {
+void SendBatch::send(State& state, net::UdpSockets* sockets, const Chunk& chunk) {
+  Counters& counters = state.counters;
+  if (sockets == nullptr) {
     counters.drop(Drop::kSendFailed, chunk.out.count);
     return;
   }
-  const net::SendResult result = state_.sockets->for_endpoint(chunk.out.path.remote).send(chunk.out);
+  const net::SendResult result = sockets->for_endpoint(chunk.out.path.remote).send(chunk.out);
   peer::add_relaxed(chunk.peer->stats.tx_bytes, uint64_t{result.sent_bytes});
   counters.count(Stat::kSendCalls, result.calls);
   counters.count(Stat::kSentPackets, chunk.out.count - result.failed_datagrams);
   if (result.failed_datagrams != 0) counters.drop(Drop::kSendFailed, result.failed_datagrams);
   if (result.segmentation_off) counters.count(Stat::kSegmentationFallbacks);
-  if (result.source_gone) chunk.peer->path.source.set = false;
+  if (result.source_gone) state.forget_source_later(*chunk.peer);
 }
 
 }  // namespace weft::engine

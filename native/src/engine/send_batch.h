@@ -1,33 +1,50 @@
-// Outbound, last steps: plaintext packets gather in one buffer, are sealed together, and leave in as few sendmsg calls
-// as UDP_SEGMENT allows: packets of one size to one place follow each other, only the last may be shorter.
+// Outbound, last steps: packets whose counters are reserved are written into one buffer, sealed together, and leave in
+// as few sendmsg calls as UDP_SEGMENT allows: packets of one size to one place follow each other, only the last may be
+// shorter. Gathered by the leader, sealed beside other batches, sent in turn.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "crypto/aead.h"
 #include "engine/state.h"
 #include "net/demux.h"
+#include "tun/gso_split.h"
 
 namespace weft::engine {
 
 class SendBatch {
  public:
-  explicit SendBatch(State& state);
+  SendBatch();
 
-  // Room for the plaintext of one data message of `padded` bytes (whole padding included) under `counter`; its header
-  // is written already. Sends what has gathered first if there is no room.
-  uint8_t* add(peer::Keypair& keypair, uint64_t counter, uint32_t padded, uint8_t ecn);
+  bool empty() const { return packets_.empty(); }
 
-  // Sealing and sending a super-packet at a time keeps the buffer in the L2 cache.
-  bool worth_flushing() const { return used_ >= kFlushBytes; }
-  void flush();
+  // The packets of `plan` but the first `skip`, under the counters from `first` on. What the plan refers to must stay
+  // until the batch is sent.
+  void add(peer::Keypair& keypair, uint64_t first, const tun::SegmentPlan& plan, uint32_t skip, uint8_t ecn);
+  // A keepalive.
+  void add_empty(peer::Keypair& keypair, uint64_t counter);
+
+  // Writes and seals as much as there is room for.
+  void seal(const State& state);
+  // Sends it, seals and sends the rest, and empties the batch. `sockets` null: the interface is down.
+  void send(State& state, net::UdpSockets* sockets);
 
  private:
   static constexpr uint32_t kCapacity = 256 * 1024;
-  static constexpr uint32_t kFlushBytes = 32 * 1024;
   static constexpr uint32_t kMaxMessage = 65535 + net::kDataOverhead;
 
+  // Packets under consecutive counters.
+  struct Packets {
+    peer::Keypair* keypair;
+    uint64_t counter;  // of packet 0
+    uint32_t next;     // to be sealed
+    uint32_t count;
+    uint8_t ecn;
+    bool keepalive;  // of no plan
+    tun::SegmentPlan plan;
+  };
   // Datagrams of one send.
   struct Chunk {
     peer::Peer* peer;
@@ -35,15 +52,17 @@ class SendBatch {
     bool closed;
   };
 
+  bool seal_next(Packets& packets, uint32_t mtu);
+  uint8_t* add_message(peer::Keypair& keypair, uint64_t counter, uint32_t padded, uint8_t ecn);
   bool fits(const Chunk& chunk, const peer::Peer& peer, uint32_t length, uint8_t ecn) const;
-  void send(Chunk& chunk);
+  void send(State& state, net::UdpSockets* sockets, const Chunk& chunk);
 
-  State& state_;
-  std::vector<uint8_t> buffer_;
+  std::vector<Packets> packets_;
+  size_t unsealed_ = 0;  // packets_ from here on have packets that are not sealed
+  std::unique_ptr<uint8_t[]> buffer_;
   uint32_t used_ = 0;
   std::vector<Chunk> chunks_;
   std::vector<crypto::AeadJob> jobs_;
-  const crypto::Aead* aead_ = nullptr;  // of the jobs gathered
 };
 
 }  // namespace weft::engine

@@ -1,10 +1,12 @@
-// What the two directions share: the tables, the time of this round, the counters. Owned and written by the engine
-// thread; commands change it between rounds.
+// What all lanes and both directions share. The tables are read by every packet and change in an exclusive section
+// only, when none is on its way; the rest is for several threads at a time.
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
+#include "engine/command_queue.h"
 #include "engine/control_queue.h"
 #include "engine/counters.h"
 #include "engine/gossip_gate.h"
@@ -18,8 +20,16 @@
 namespace weft::engine {
 
 struct State {
-  State(tun::TunDevice& tun_device, ControlQueue& queue, Counters& counts, peer::PeerStats* peer_stats)
-      : tun(tun_device), control(queue), counters(counts), stats(peer_stats), peers(peer::kMaxPeers) {}
+  // `wake` ends the sleep of a thread that then carries out commands.
+  State(tun::TunDevice& tun_device, ControlQueue& queue, Counters& counts, peer::PeerStats* peer_stats,
+        std::function<void()> wake)
+      : tun(tun_device),
+        control(queue),
+        counters(counts),
+        stats(peer_stats),
+        peers(peer::kMaxPeers),
+        deferred([] {}),
+        commands(std::move(wake)) {}
 
   tun::TunDevice& tun;
   ControlQueue& control;
@@ -30,13 +40,29 @@ struct State {
   routing::AllowedIps allowed_ips;
   routing::IndexTable<peer::Keypair> keypairs;  // by local index
   routing::IndexTable<peer::Peer> handshakes;   // by the index in the last handshake message sent to the peer
-  std::unique_ptr<net::UdpSockets> sockets;     // null while the interface is down
-  HandshakeGate gate;
-  GossipGate gossip_gate;
+  std::vector<net::UdpSockets> sockets;         // by lane; none while the interface is down
   uint32_t firewall_mark = 0;
   uint32_t mtu = 0;
 
-  uint64_t now = 0;  // CLOCK_BOOTTIME at the start of this round
+  std::mutex gates;  // guards both while packets are on their way
+  HandshakeGate gate;
+  GossipGate gossip_gate;
+
+  // What a packet changes in the tables, rarely: it leaves a note, which its thread carries out in an exclusive section
+  // once the packet is through. In order within a lane and direction.
+  CommandQueue deferred;
+  // The control plane's.
+  CommandQueue commands;
+  bool has_changes() const { return deferred.pending() || commands.pending(); }
+  // In an exclusive section.
+  void make_changes() {
+    if (!has_changes()) return;  // another thread was faster
+    tick();
+    deferred.apply();
+    commands.apply();
+  }
+
+  uint64_t now = 0;  // CLOCK_BOOTTIME at the start of this exclusive section
   double now_ms = 0;
 
   void tick() {
@@ -69,12 +95,21 @@ struct State {
     if (handshakes.find(peer.handshake_index) == &peer) handshakes.erase(peer.handshake_index);
   }
 
-  // At most ten times a second a peer, as every packet without a key asks.
-  void request_handshake(peer::Peer& peer) {
+  // At most ten times a second a peer, as every packet without a key asks. From within a unit too.
+  void request_handshake(peer::Peer& peer, uint64_t at) {
     constexpr uint64_t kPauseNs = 100 * kNanosPerMilli;
-    if (peer.last_handshake_request_ns != 0 && now < peer.last_handshake_request_ns + kPauseNs) return;
-    peer.last_handshake_request_ns = now;
+    const uint64_t last = peer::get_relaxed(peer.last_handshake_request_ns);
+    if (last != 0 && at < last + kPauseNs) return;
+    peer::set_relaxed(peer.last_handshake_request_ns, at);
     control.peer_event(EventType::kHandshakeNeeded, peer.id);
+  }
+
+  // The kernel refused the source address that the peer was last heard on. Commands send too, so the peer may be gone
+  // by then.
+  void forget_source_later(const peer::Peer& peer) {
+    deferred.post([this, id = peer.id] {
+      if (peers[id]) peers[id]->path.source.set = false;
+    });
   }
 };
 

@@ -7,11 +7,29 @@ namespace weft::engine {
 
 bool TunQueues::read(uint32_t queue, std::span<uint8_t> buffer, uint32_t& length) {
   if ((ready_ >> queue & 1) == 0) return false;
-  const tun::ReadStatus status = tun_.read(queue, buffer, length);
+  const tun::ReadStatus status = tun_.read(first_ + queue, buffer, length);
   if (status == tun::ReadStatus::kPacket) return true;
   failed_ |= status == tun::ReadStatus::kFailed;
   ready_ &= ~(1u << queue);
   return false;
+}
+
+bool TunQueues::read_sparse(std::span<uint8_t> buffer, Packet& packet) {
+  packet.congested = false;
+  const bool had = (ready_ >> kSparse & 1) != 0;
+  if (read(kSparse, buffer, packet.length)) {
+    ++queues_[kSparse].left;
+    return true;
+  }
+  if (had && tun_.steering() != nullptr) level(kSparse);
+  return false;
+}
+
+uint32_t TunQueues::sparse_waiting() {
+  if (tun_.steering() == nullptr) return 0;
+  const uint64_t waiting = tun_.steering()->entered(first_ + kSparse) - queues_[kSparse].left;
+  if (waiting != 0) set_ready(1u << kSparse);
+  return static_cast<uint32_t>(std::min(waiting, kRingPackets));
 }
 
 // Queues that have become active wait their turn among the new.
@@ -54,13 +72,7 @@ bool TunQueues::read_bulk(uint64_t now, std::span<uint8_t> buffer, Packet& packe
 
 void TunQueues::queue_empty(uint32_t number, bool was_new) {
   Queue& queue = queues_[number];
-  // The program also counts packets that the kernel then had no room for. Level the count where it is sure that nothing
-  // is on its way in.
-  constexpr uint64_t kSettledNs = kNanosPerMilli;
-  const uint64_t entered = tun_.steering()->entered(number);
-  if (entered != queue.left && now_ns() > tun_.steering()->entry_time(number, entered - 1) + kSettledNs) {
-    queue.left = entered;
-  }
+  level(number);
   // A queue that was new gets one more turn among the old, so that it cannot come back as new at once (RFC 8290 4.2).
   if (was_new && !old_.empty()) {
     queue.turn = Turn::kOld;
@@ -70,16 +82,27 @@ void TunQueues::queue_empty(uint32_t number, bool was_new) {
   }
 }
 
+// The program also counts packets that the kernel then had no room for. Of a queue just seen empty: levels the count
+// where it is sure that nothing is on its way in.
+void TunQueues::level(uint32_t number) {
+  Queue& queue = queues_[number];
+  constexpr uint64_t kSettledNs = kNanosPerMilli;
+  const tun::Steering& steering = *tun_.steering();
+  const uint64_t entered = steering.entered(first_ + number);
+  if (entered != queue.left && now_ns() > steering.entry_time(first_ + number, entered - 1) + kSettledNs) {
+    queue.left = entered;
+  }
+}
+
 // Whether the packet just read should carry CoDel's signal.
 bool TunQueues::judge(uint32_t number, uint64_t now) {
   Queue& queue = queues_[number];
   const tun::Steering& steering = *tun_.steering();
-  const uint64_t entered = steering.entered(number);
+  const uint64_t entered = steering.entered(first_ + number);
   // Nor can more be waiting than a ring holds.
-  constexpr uint64_t kRingPackets = 500;  // txqueuelen of a TUN
   queue.left = std::max(queue.left, entered - std::min(entered, kRingPackets));
   if (queue.left >= entered) return false;
-  const uint64_t entry = steering.entry_time(number, queue.left++);
+  const uint64_t entry = steering.entry_time(first_ + number, queue.left++);
   const bool standing = entered > queue.left;
   return queue.codel.should_signal(now, now > entry ? now - entry : 0, standing);
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "engine/codel.h"
 #include "tun/tun_device.h"
@@ -20,23 +21,39 @@ class TunQueues {
     bool congested = false;  // mark it, or drop a segment of it
   };
 
-  explicit TunQueues(tun::TunDevice& tun) : tun_(tun) {}
+  // Those of a lane, or the only one, which is the first lane's.
+  explicit TunQueues(tun::TunDevice& tun, uint32_t lane = 0)
+      : tun_(tun),
+        first_(tun.steering() != nullptr ? lane * tun::Steering::kQueues : 0),
+        count_(tun.steering() != nullptr ? tun::Steering::kQueues
+               : lane == 0               ? 1
+                                         : 0) {}
+
+  uint32_t count() const { return count_; }
+  int fd(uint32_t queue) const { return tun_.fd(first_ + queue); }
+  // Takes packets for the host's stack, beside reads. False: the kernel refused it.
+  bool write(const iovec* iov, int iov_count) { return tun_.write(first_, iov, iov_count); }
 
   // Bit i: queue i may have packets. From the poller.
   void set_ready(uint32_t mask) { ready_ |= mask; }
   bool ready() const { return ready_ != 0; }
-  // A read failed for good.
-  bool failed() const { return failed_; }
+  // Whether a read failed for good since the last time.
+  bool take_failed() { return std::exchange(failed_, false); }
 
   // The next packet of the sparse queue, or of the only one. False: empty.
-  bool read_sparse(std::span<uint8_t> buffer, Packet& packet) { return read(kSparse, buffer, packet.length); }
+  bool read_sparse(std::span<uint8_t> buffer, Packet& packet);
 
-  // The next packet of the bulk queues. False: all empty.
+  // The next packet of the bulk queues. False: all empty. Of its flow there may be packets that entered before, as
+  // sparse ones, since the sparse queue was last seen empty: they go first.
   bool read_bulk(uint64_t now, std::span<uint8_t> buffer, Packet& packet);
+
+  // How many packets at most are in the sparse queue. Asks no kernel.
+  uint32_t sparse_waiting();
 
  private:
   static constexpr uint32_t kSparse = tun::Steering::kSparseQueue;
   static constexpr int32_t kQuantum = 65536;
+  static constexpr uint64_t kRingPackets = 500;  // txqueuelen of a TUN
   enum class Turn : uint8_t { kNone, kNew, kOld };
 
   struct Queue {
@@ -65,9 +82,12 @@ class TunQueues {
   bool read(uint32_t queue, std::span<uint8_t> buffer, uint32_t& length);
   void line_up();
   void queue_empty(uint32_t number, bool was_new);
+  void level(uint32_t number);
   bool judge(uint32_t number, uint64_t now);
 
   tun::TunDevice& tun_;
+  const uint32_t first_;  // of the device's queues
+  const uint32_t count_;
   uint32_t ready_ = 0;
   bool failed_ = false;
   std::array<Queue, tun::Steering::kQueues> queues_;

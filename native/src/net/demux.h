@@ -16,6 +16,7 @@ inline constexpr uint32_t kDataType = 4;
 
 // First byte of the mesh's own messages is at least this: neither WireGuard (1-4) nor STUN (0-3) begins so.
 inline constexpr uint8_t kMinGossipByte = 0x80;
+inline constexpr uint8_t kGossipHello = 0x80;  // asks for a session: anybody can send one
 inline constexpr uint32_t kMaxGossipSize = 1400;
 
 enum class Kind : uint8_t { kData, kHandshake, kCookieReply, kGossip, kUnknown };

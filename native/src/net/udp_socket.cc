@@ -31,16 +31,14 @@ void set_buffers(int fd) {
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &kSendTimeout, sizeof kSendTimeout);
 }
 
-uint64_t since(const timespec& arrival) {
-  timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
+uint64_t waited(const timespec& arrival, const timespec& now) {
   const int64_t ns = (now.tv_sec - arrival.tv_sec) * 1'000'000'000 + (now.tv_nsec - arrival.tv_nsec);
   constexpr int64_t kImplausible = 10'000'000'000;  // the wall clock was set meanwhile
   return ns > 0 && ns < kImplausible ? static_cast<uint64_t>(ns) : 0;
 }
 
 // What the kernel appended to one received datagram. Only bytes below msg_controllen are looked at.
-void parse_control(msghdr& m, Received& out) {
+void parse_control(msghdr& m, const timespec& now, Received& out) {
   for (cmsghdr* c = CMSG_FIRSTHDR(&m); c != nullptr; c = CMSG_NXTHDR(&m, c)) {
     const uint8_t* data = CMSG_DATA(c);
     if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
@@ -50,7 +48,7 @@ void parse_control(msghdr& m, Received& out) {
     } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
       timespec arrival;
       std::memcpy(&arrival, data, sizeof arrival);
-      out.waited_ns = since(arrival);
+      out.waited_ns = waited(arrival, now);
     } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
       in_pktinfo info;
       std::memcpy(&info, data, sizeof info);
@@ -111,7 +109,30 @@ bool segmentation_refused(int error) { return error == EMSGSIZE || error == EINV
 
 }  // namespace
 
-int UdpSocket::open(int family, uint16_t port, uint32_t firewall_mark) {
+ReceiveBuffer::ReceiveBuffer(uint32_t slots)
+    : memory_(std::make_unique_for_overwrite<uint8_t[]>(slots * kStride)),
+      received_(slots),
+      controls_(slots),
+      iovecs_(slots),
+      headers_(slots) {
+  for (uint32_t i = 0; i < slots; ++i) {
+    received_[i].data = memory_.get() + i * kStride;
+    iovecs_[i] = {received_[i].data, kSlotSize};
+    msghdr& m = headers_[i].msg_hdr;
+    m.msg_iov = &iovecs_[i];
+    m.msg_iovlen = 1;
+    m.msg_control = controls_[i].bytes;
+    m.msg_name = &received_[i].path.remote.v6;
+  }
+}
+
+// The kernel has overwritten the lengths.
+void ReceiveBuffer::prepare(uint32_t slot) {
+  headers_[slot].msg_hdr.msg_namelen = sizeof received_[slot].path.remote.v6;
+  headers_[slot].msg_hdr.msg_controllen = sizeof controls_[slot].bytes;
+}
+
+int UdpSocket::open(int family, uint16_t port, const SocketOptions& options) {
   UniqueFd fd(socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!fd) return errno;
   is_v4_ = family == AF_INET;
@@ -135,6 +156,10 @@ int UdpSocket::open(int family, uint16_t port, uint32_t firewall_mark) {
   set_buffers(fd.get());
   set_option(fd.get(), SOL_SOCKET, SO_TIMESTAMPNS, 1);
   set_option(fd.get(), SOL_UDP, UDP_GRO, 1);
+  if (options.busy_poll_us != 0) {
+    set_option(fd.get(), SOL_SOCKET, SO_BUSY_POLL, static_cast<int>(options.busy_poll_us));
+  }
+  if (options.share_port) set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
   if (bind(fd.get(), &local.any, local.size()) < 0) return errno;
 
   socklen_t size = sizeof local.v6;
@@ -142,7 +167,7 @@ int UdpSocket::open(int family, uint16_t port, uint32_t firewall_mark) {
   port_ = ntohs(is_v4_ ? local.v4.sin_port : local.v6.sin6_port);
   fd_ = std::move(fd);
   segmentation_ = true;
-  set_firewall_mark(firewall_mark);
+  set_firewall_mark(options.firewall_mark);
   return 0;
 }
 
@@ -150,28 +175,31 @@ void UdpSocket::set_firewall_mark(uint32_t mark) {
   if (fd_) setsockopt(fd_.get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark);
 }
 
-bool UdpSocket::receive(std::span<uint8_t> buffer, Received& out) {
-  alignas(cmsghdr) uint8_t control[256];
-  iovec iov{buffer.data(), buffer.size()};
-  msghdr m{};
-  m.msg_iov = &iov;
-  m.msg_iovlen = 1;
-  for (;;) {
-    out = {};
-    m.msg_name = &out.path.remote.v6;
-    m.msg_namelen = sizeof out.path.remote.v6;
-    m.msg_control = control;
-    m.msg_controllen = sizeof control;
-    const ssize_t n = recvmsg(fd_.get(), &m, MSG_DONTWAIT);
-    if (n < 0) {
-      if (errno == EINTR) continue;
-      return false;
+uint32_t UdpSocket::receive(ReceiveBuffer& buffer, uint32_t first, uint32_t count) {
+  for (uint32_t i = first; i < first + count; ++i) buffer.prepare(i);
+  mmsghdr* headers = &buffer.headers_[first];
+  int n;
+  do {
+    if (count == 1) {
+      const ssize_t length = recvmsg(fd_.get(), &headers->msg_hdr, MSG_DONTWAIT);
+      headers->msg_len = static_cast<uint32_t>(length);
+      n = length < 0 ? -1 : 1;
+    } else {
+      n = recvmmsg(fd_.get(), headers, count, MSG_DONTWAIT, nullptr);
     }
-    out.length = static_cast<uint32_t>(n);
-    out.segment = out.length;
-    parse_control(m, out);
-    return true;
+  } while (n < 0 && errno == EINTR);
+  if (n <= 0) return 0;
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  for (uint32_t i = 0; i < static_cast<uint32_t>(n); ++i) {
+    Received& received = buffer.received_[first + i];
+    received.length = received.segment = headers[i].msg_len;
+    received.ecn = 0;
+    received.waited_ns = 0;
+    received.path.source = {};
+    parse_control(headers[i].msg_hdr, now, received);
   }
+  return static_cast<uint32_t>(n);
 }
 
 // Returns 0 or an errno.
@@ -258,13 +286,13 @@ SendResult UdpSocket::send(const Outgoing& out) {
   return result;
 }
 
-int UdpSockets::open(uint16_t port, uint32_t firewall_mark) {
+int UdpSockets::open(uint16_t port, const SocketOptions& options) {
   for (int attempt = 0; attempt < kPortAttempts; ++attempt) {
     UdpSocket v4;
     UdpSocket v6;
-    const int error4 = v4.open(AF_INET, port, firewall_mark);
+    const int error4 = v4.open(AF_INET, port, options);
     if (error4 != 0 && error4 != EAFNOSUPPORT) return error4;
-    const int error6 = v6.open(AF_INET6, error4 == 0 ? v4.port() : port, firewall_mark);
+    const int error6 = v6.open(AF_INET6, error4 == 0 ? v4.port() : port, options);
     if (error6 == EADDRINUSE && port == 0) continue;
     const bool no_ipv6 = error6 == EAFNOSUPPORT || error6 == EADDRNOTAVAIL;
     if (error6 != 0 && (!no_ipv6 || error4 != 0)) return error6;
@@ -278,6 +306,20 @@ int UdpSockets::open(uint16_t port, uint32_t firewall_mark) {
 void UdpSockets::set_firewall_mark(uint32_t mark) {
   v4_.set_firewall_mark(mark);
   v6_.set_firewall_mark(mark);
+}
+
+int open_sockets(std::vector<UdpSockets>& sockets, uint32_t count, uint16_t port, SocketOptions options) {
+  if (count > 1) {
+    UdpSockets probe;
+    if (const int error = probe.open(port, options); error != 0) return error;
+    port = probe.port();
+    options.share_port = true;
+  }
+  sockets.resize(count);
+  for (UdpSockets& pair : sockets) {
+    if (const int error = pair.open(port, options); error != 0) return error;
+  }
+  return 0;
 }
 
 }  // namespace weft::net

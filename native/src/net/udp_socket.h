@@ -5,7 +5,8 @@
 #include <sys/socket.h>
 
 #include <cstdint>
-#include <span>
+#include <memory>
+#include <vector>
 
 #include "net/endpoint.h"
 #include "util/unique_fd.h"
@@ -19,11 +20,44 @@ inline constexpr uint32_t kMaxSegments = 64;
 
 // One receive: `length` bytes that are datagrams of `segment` bytes each, the last one possibly shorter.
 struct Received {
+  uint8_t* data;
   uint32_t length;
   uint32_t segment;
   uint8_t ecn;
   uint64_t waited_ns;  // in the socket's queue
   Path path;
+
+  uint32_t datagrams() const { return length > segment ? (length + segment - 1) / segment : 1; }
+};
+
+// Memory for a number of receives, each as large as can be, and what they gave. Pages are touched, and so take memory,
+// only as far as receives fill them.
+class ReceiveBuffer {
+ public:
+  explicit ReceiveBuffer(uint32_t slots);
+  ReceiveBuffer(const ReceiveBuffer&) = delete;
+  ReceiveBuffer& operator=(const ReceiveBuffer&) = delete;
+
+  // What the last receive into this slot gave; `data` is writable until the next.
+  const Received& operator[](uint32_t slot) const { return received_[slot]; }
+
+ private:
+  friend class UdpSocket;
+  // 64 KiB, and an odd number of cache lines so that short datagrams in all slots do not share the same sets.
+  static constexpr size_t kSlotSize = 65536;
+  static constexpr size_t kStride = kSlotSize + 25 * 64;
+  // Source address, ECN, segment size and time stamp.
+  struct alignas(cmsghdr) Control {
+    uint8_t bytes[160];
+  };
+
+  void prepare(uint32_t slot);
+
+  std::unique_ptr<uint8_t[]> memory_;
+  std::vector<Received> received_;
+  std::vector<Control> controls_;
+  std::vector<iovec> iovecs_;
+  std::vector<mmsghdr> headers_;
 };
 
 // One send: `count` datagrams of `segment` bytes each (the last possibly shorter) to one place.
@@ -44,21 +78,30 @@ struct SendResult {
   bool segmentation_off = false;  // UDP_SEGMENT was refused; sent one by one
 };
 
+struct SocketOptions {
+  uint32_t firewall_mark = 0;
+  uint32_t busy_poll_us = 0;  // SO_BUSY_POLL; 0 = the system's default
+  bool share_port = false;    // SO_REUSEPORT: the kernel spreads senders over the sockets of a port
+};
+
 class UdpSocket {
  public:
   // Binds to the wildcard address of `family` (AF_INET or AF_INET6, the latter IPv6 only).
   // Returns 0 or an errno. `port` 0 takes a free one.
-  int open(int family, uint16_t port, uint32_t firewall_mark);
+  int open(int family, uint16_t port, const SocketOptions& options);
 
+  bool is_v4() const { return is_v4_; }
   int fd() const { return fd_.get(); }
   bool is_open() const { return static_cast<bool>(fd_); }
   uint16_t port() const { return port_; }
   void set_firewall_mark(uint32_t mark);
 
-  // Never blocks. False: nothing there now. `buffer` should hold 64 KiB.
-  bool receive(std::span<uint8_t> buffer, Received& out);
+  // At most `count` receives, into the slots of `buffer` from `first` on. Never blocks. Returns how many there were;
+  // fewer than `count`: the socket is empty.
+  uint32_t receive(ReceiveBuffer& buffer, uint32_t first, uint32_t count);
 
-  // Sends all of `out`, waiting a bounded time for room in the socket's queue.
+  // Sends all of `out`, waiting a bounded time for room in the socket's queue. Several datagrams in one call: one
+  // thread at a time; single ones: any number of threads.
   SendResult send(const Outgoing& out);
 
  private:
@@ -76,7 +119,7 @@ class UdpSocket {
 class UdpSockets {
  public:
   // Returns 0 or an errno. With port 0 it retries until both families got the same port.
-  int open(uint16_t port, uint32_t firewall_mark);
+  int open(uint16_t port, const SocketOptions& options);
 
   uint16_t port() const { return v4_.is_open() ? v4_.port() : v6_.port(); }
   void set_firewall_mark(uint32_t mark);
@@ -88,5 +131,9 @@ class UdpSockets {
   UdpSocket v4_;
   UdpSocket v6_;
 };
+
+// `count` pairs on one port, `port` or a free one. Several share it; that it is free is found out before, as sharing
+// would hide another's use of it. Returns 0 or an errno.
+int open_sockets(std::vector<UdpSockets>& sockets, uint32_t count, uint16_t port, SocketOptions options);
 
 }  // namespace weft::net

@@ -2,8 +2,11 @@
 // window live.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <mutex>
+#include <optional>
 
 #include "crypto/aead.h"
 #include "peer/replay_filter.h"
@@ -26,9 +29,10 @@ struct Keypair {
   uint32_t local_index = 0;
   uint32_t remote_index = 0;
   bool initiator = false;
-  bool rekey_requested_on_receive = false;
+  std::atomic<bool> rekey_requested_on_receive{false};
   uint64_t created_ns = 0;
-  uint64_t send_counter = 0;
+  std::atomic<uint64_t> send_counter{0};
+  std::mutex receiving;  // guards `replay`
   ReplayFilter replay;
   uint8_t send_key[crypto::kAeadKeySize];
   uint8_t receive_key[crypto::kAeadKeySize];
@@ -43,9 +47,14 @@ struct Keypair {
 
   bool expired(uint64_t now) const { return now >= created_ns + kRejectAfterNs; }
 
-  // Whether `count` more messages may be sealed under it.
-  bool can_send(uint64_t now, uint64_t count) const {
-    return !expired(now) && send_counter < kRejectAfterMessages && count <= kRejectAfterMessages - send_counter;
+  // Takes `count` counters for as many messages to be sealed, and returns the first. None if it may not seal so many.
+  std::optional<uint64_t> reserve(uint64_t now, uint64_t count) {
+    if (expired(now)) return std::nullopt;
+    uint64_t first = send_counter.load(std::memory_order_relaxed);
+    do {
+      if (first >= kRejectAfterMessages || count > kRejectAfterMessages - first) return std::nullopt;
+    } while (!send_counter.compare_exchange_weak(first, first + count, std::memory_order_relaxed));
+    return first;
   }
 
   // Whether sending should ask for a new handshake (whitepaper 6.2).

@@ -14,7 +14,7 @@ void Peer::data_received(double now_ms) {
   if (get_relaxed(stats.owes_keepalive_since_ms) == 0) {
     set_relaxed(stats.owes_keepalive_since_ms, now_ms);
   } else {
-    another_keepalive = true;
+    set_relaxed(another_keepalive, true);
   }
 }
 

@@ -1,8 +1,9 @@
-// A peer as the data plane knows it: where it is, its keys, what waits for a key, and its times. The engine thread is
-// the only one that touches it; the control plane reads PeerStats.
+// A peer as the data plane knows it: where it is, its keys, what waits for a key, and its times. It changes in the
+// engine's exclusive sections only, but for what is atomic; the control plane reads PeerStats.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -27,8 +28,8 @@ struct Peer {
   std::unique_ptr<Keypair> next;  // responder's, until the initiator shows that it has it
 
   StagedQueue staged;
-  bool another_keepalive = false;  // more data came while a keepalive was owed
-  uint64_t last_handshake_request_ns = 0;
+  std::atomic<bool> another_keepalive{false};  // more data came while a keepalive was owed
+  std::atomic<uint64_t> last_handshake_request_ns{0};
   uint32_t handshake_index = 0;  // in the last handshake message sent to it
 
   // The marks of wireguard's timers, in the verbs of the kernel module's timers.h.

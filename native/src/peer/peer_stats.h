@@ -1,5 +1,5 @@
 // Counters and times of one peer in memory shared with the control plane, which reads them without a call. Written by
-// the engine thread only; src/dataplane/native.ts knows the layout. Times are milliseconds on CLOCK_BOOTTIME, 0 =
+// the engine's threads; src/dataplane/native.ts knows the layout. Times are milliseconds on CLOCK_BOOTTIME, 0 =
 // never.
 #pragma once
 
@@ -30,10 +30,10 @@ struct alignas(128) PeerStats {
 };
 static_assert(sizeof(PeerStats) == 128);
 
-// One writer: a plain load and store, not a locked instruction.
+// Several threads count: once a batch, as it is a locked instruction.
 template <typename T>
 inline void add_relaxed(std::atomic<T>& counter, T amount) {
-  counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  counter.fetch_add(amount, std::memory_order_relaxed);
 }
 template <typename T>
 inline T get_relaxed(const std::atomic<T>& value) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <utility>
 #include <vector>
 
 namespace weft::peer {
@@ -35,6 +36,13 @@ class StagedQueue {
   void pop() {
     packets_ -= items_.front().packets;
     items_.pop_front();
+  }
+
+  // The oldest. Its bytes stay where they are.
+  Item take() {
+    Item item = std::move(items_.front());
+    pop();
+    return item;
   }
 
   // Returns how many packets it held.

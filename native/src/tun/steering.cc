@@ -29,19 +29,22 @@ constexpr uint64_t kBulkHoldNs = 500'000'000;
 constexpr uint64_t kHashFactor = 0x9e3779b97f4a7c15;
 constexpr int32_t kFlowHashShift = 52;  // the top 12 bits
 constexpr int32_t kQueueHashShift = 40;
+constexpr int32_t kLaneHashShift = 20;
+constexpr int32_t kLaneHashBits = 20;
 
 }  // namespace
 
 // r6 the packet, r7 its length, r8 its flow's hash, r9 its flow's record, later its queue.
 class SteeringProgram {
  public:
-  explicit SteeringProgram(int map_fd) : map_fd_(map_fd) {}
+  SteeringProgram(int map_fd, uint32_t lanes) : map_fd_(map_fd), lanes_(static_cast<int32_t>(lanes)) {}
 
   int load() {
     a_.move(kR6, kR1);
     a_.load(kR7, BPF_W, kR6, offsetof(__sk_buff, len));
     hash_flow();
     choose_queue();
+    if (lanes_ > 1) choose_lane();
     log_entry();
     a_.move(kR0, kR9);
     a_.exit();
@@ -141,6 +144,17 @@ class SteeringProgram {
     a_.place(chosen);
   }
 
+  // r9 = that queue of the flow's lane.
+  void choose_lane() {
+    a_.move(kR1, kR8);
+    a_.shift_right(kR1, kLaneHashShift);
+    a_.mask(kR1, (1 << kLaneHashBits) - 1);
+    a_.multiply(kR1, lanes_);
+    a_.shift_right(kR1, kLaneHashBits);
+    a_.multiply(kR1, Steering::kQueues);
+    a_.add(kR9, kR1);
+  }
+
   // Notes the time, in r0 still, as that of the packet's place in its queue.
   void log_entry() {
     static_assert(sizeof(Steering::QueueLog) == 1 << 14);
@@ -158,27 +172,29 @@ class SteeringProgram {
   }
 
   const int map_fd_;
+  const int32_t lanes_;
   Assembler a_;
 };
 
 Steering::~Steering() {
-  if (shared_ != nullptr) munmap(shared_, sizeof(Shared));
+  if (shared_ != nullptr) munmap(shared_, size_);
 }
 
-bool Steering::attach(int tun_fd) {
+bool Steering::attach(int tun_fd, uint32_t lanes) {
+  size_ = sizeof(Shared) + lanes * kQueues * sizeof(QueueLog);
   bpf_attr attributes;
   std::memset(&attributes, 0, sizeof attributes);
   attributes.map_type = BPF_MAP_TYPE_ARRAY;
   attributes.key_size = sizeof(uint32_t);
-  attributes.value_size = sizeof(Shared);
+  attributes.value_size = static_cast<uint32_t>(size_);
   attributes.max_entries = 1;
   attributes.map_flags = BPF_F_MMAPABLE;
   UniqueFd map(bpf::call(BPF_MAP_CREATE, attributes));
   if (!map) return false;
-  void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED, map.get(), 0);
+  void* memory = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, map.get(), 0);
   if (memory == MAP_FAILED) return false;
   shared_ = static_cast<Shared*>(memory);
-  UniqueFd program(SteeringProgram(map.get()).load());
+  UniqueFd program(SteeringProgram(map.get(), lanes).load());
   const int program_fd = program.get();
   return program && ioctl(tun_fd, TUNSETSTEERINGEBPF, &program_fd) == 0;
 }

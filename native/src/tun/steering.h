@@ -1,7 +1,8 @@
 // Sorts packets into the TUN's queues before they wait: a BPF program that the kernel asks for each packet
 // (TUNSETSTEERINGEBPF). Queue 0 takes what is sparse (small packets of flows that send little), so that a ping or a
-// handshake never waits behind a bulk transfer; the others take the rest by flow. Within a flow order is kept: once a
-// flow has had a packet in a bulk queue, all its packets follow it there until it has been quiet for a while.
+// handshake never waits behind a bulk transfer; the others take the rest by flow. With several lanes each has such a
+// set of queues, and a flow always the same lane. Within a flow order is kept: once a flow has had a packet in a bulk
+// queue, all its packets follow it there until it has been quiet for a while.
 //
 // The program also notes when each packet entered, in memory that user space reads without a call: the age of a
 // queue's head, which CoDel (engine/codel.h) needs.
@@ -18,7 +19,8 @@ class Steering {
  public:
   static constexpr uint32_t kSparseQueue = 0;
   static constexpr uint32_t kBulkQueues = 8;
-  static constexpr uint32_t kQueues = 1 + kBulkQueues;
+  static constexpr uint32_t kQueues = 1 + kBulkQueues;  // of a lane
+  static constexpr uint32_t kMaxLanes = 16;
 
   Steering() = default;
   ~Steering();
@@ -26,9 +28,10 @@ class Steering {
   Steering& operator=(const Steering&) = delete;
 
   // False if the kernel, or our rights, do not allow it.
-  bool attach(int tun_fd);
+  bool attach(int tun_fd, uint32_t lanes);
 
-  // How many packets ever entered a queue, and when the n-th of them did (CLOCK_BOOTTIME; the last kTimes are known).
+  // How many packets ever entered a queue, counted over all lanes, and when the n-th of them did (CLOCK_BOOTTIME; the
+  // last kTimes are known).
   uint64_t entered(uint32_t queue) const { return __atomic_load_n(&shared_->queues[queue].entered, __ATOMIC_ACQUIRE); }
   uint64_t entry_time(uint32_t queue, uint64_t n) const {
     return __atomic_load_n(&shared_->queues[queue].times[n % kTimes], __ATOMIC_RELAXED);
@@ -51,12 +54,13 @@ class Steering {
     uint64_t unused;
   };
   struct Shared {
-    std::array<QueueLog, kQueues> queues;
     std::array<Flow, kFlows> flows;
+    QueueLog queues[];  // kQueues of each lane
   };
   friend class SteeringProgram;
 
   Shared* shared_ = nullptr;  // the program's map
+  size_t size_ = 0;           // of it
 };
 
 }  // namespace weft::tun

@@ -32,8 +32,8 @@ void complete_checksum(const VirtioHeader& header, uint8_t* packet, size_t lengt
 
 }  // namespace
 
-TunDevice::Error TunDevice::create(const std::string& name, uint32_t mtu) {
-  if (!open_steered(name)) {
+TunDevice::Error TunDevice::create(const std::string& name, uint32_t mtu, uint32_t lanes) {
+  if (!open_steered(name, lanes)) {
     queues_.clear();
     steering_.reset();
     if (const Error error = open_queue(name, 0); error.code != 0) return error;
@@ -41,12 +41,12 @@ TunDevice::Error TunDevice::create(const std::string& name, uint32_t mtu) {
   return set_mtu(mtu);
 }
 
-// One queue for the sparse, several for the bulk. False: the kernel, or our rights, do not allow it.
-bool TunDevice::open_steered(const std::string& name) {
+// For each lane one queue for the sparse, several for the bulk. False: the kernel, or our rights, do not allow it.
+bool TunDevice::open_steered(const std::string& name, uint32_t lanes) {
   if (open_queue(name, IFF_MULTI_QUEUE).code != 0) return false;
   steering_ = std::make_unique<Steering>();
-  if (!steering_->attach(fd())) return false;
-  while (queue_count() < Steering::kQueues) {
+  if (!steering_->attach(fd(), lanes)) return false;
+  while (queue_count() < lanes * Steering::kQueues) {
     if (open_queue(name_, IFF_MULTI_QUEUE).code != 0) return false;
   }
   return true;
@@ -119,16 +119,16 @@ ReadStatus TunDevice::read(uint32_t queue, std::span<uint8_t> buffer, uint32_t& 
   return length > sizeof(VirtioHeader) ? ReadStatus::kPacket : ReadStatus::kEmpty;
 }
 
-void TunDevice::write(const iovec* iov, int count) {
+bool TunDevice::write(uint32_t queue, const iovec* iov, int count) {
   if (!vnet_header_) {
     complete_checksum(load<VirtioHeader>(iov[0].iov_base), static_cast<uint8_t*>(iov[1].iov_base), iov[1].iov_len);
     ++iov;
     --count;
   }
   ssize_t n;
-  do n = writev(fd(), iov, count);
+  do n = writev(fd(queue), iov, count);
   while (n < 0 && errno == EINTR);
-  if (n < 0) ++failed_writes_;
+  return n >= 0;
 }
 
 }  // namespace weft::tun

@@ -16,20 +16,22 @@ namespace weft::tun {
 
 enum class ReadStatus : uint8_t { kPacket, kEmpty, kFailed };
 
-class TunDevice : public TunSink {
+class TunDevice {
  public:
   struct Error {
     int code = 0;           // errno, 0 = none
     const char* step = "";  // the call that failed
   };
 
-  // Creates the interface, with offloads and steered queues as far as the kernel has them, and sets its MTU.
-  Error create(const std::string& name, uint32_t mtu);
+  // Creates the interface, with offloads and steered queues, a set for each lane, as far as the kernel has them, and
+  // sets its MTU.
+  Error create(const std::string& name, uint32_t mtu, uint32_t lanes = 1);
   // Takes over a descriptor that somebody else configured (WG_TUN_FD). It may lack IFF_VNET_HDR.
   Error adopt(int fd);
 
   const std::string& name() const { return name_; }
-  // Descriptors to wait on, one a queue. Without steering() there is one queue, which holds everything in order.
+  // Descriptors to wait on, one a queue. Without steering() there is one queue, which holds everything in order;
+  // otherwise those of lane i are Steering::kQueues from i * kQueues on.
   uint32_t queue_count() const { return static_cast<uint32_t>(queues_.size()); }
   int fd(uint32_t queue = 0) const { return queues_[queue].get(); }
   const Steering* steering() const { return steering_.get(); }
@@ -41,13 +43,13 @@ class TunDevice : public TunSink {
   // Reads one packet of a queue: VirtioHeader, then IP. Never blocks.
   ReadStatus read(uint32_t queue, std::span<uint8_t> buffer, uint32_t& length);
 
-  // TunSink. Without IFF_VNET_HDR takes single packets only and completes their checksums.
-  void write(const iovec* iov, int count) override;
-  uint64_t failed_writes() const { return failed_writes_; }
+  // As TunSink takes packets, by a queue. Without IFF_VNET_HDR takes single packets only and completes their checksums.
+  // False: the kernel refused it. From any thread.
+  bool write(uint32_t queue, const iovec* iov, int count);
 
  private:
   Error open_queue(const std::string& name, int extra_flags);
-  bool open_steered(const std::string& name);
+  bool open_steered(const std::string& name, uint32_t lanes);
   Error configure_queue(int fd);
   Error set_mtu(uint32_t mtu);
 
@@ -56,7 +58,6 @@ class TunDevice : public TunSink {
   std::string name_;
   bool vnet_header_ = true;
   MergeOffload offload_ = MergeOffload::kNone;
-  uint64_t failed_writes_ = 0;
 };
 
 }  // namespace weft::tun

@@ -1,0 +1,180 @@
+#include "engine/lane.h"
+
+namespace weft::engine {
+namespace {
+
+// Beside those of NetworkWatch.
+constexpr io::Ready kUdp4 = 4;
+constexpr io::Ready kUdp6 = 8;
+constexpr uint32_t kTunShift = 8;  // a bit for each queue of the TUN
+
+// What a turn may take of one kind, so that the others need not wait long.
+constexpr uint32_t kTurnReceives = 4;  // bursts
+constexpr uint32_t kTurnPackets = 64;
+constexpr uint32_t kTurnBytes = 64 * 1024;
+
+}  // namespace
+
+Lane::Lane(State& state, NetworkWatch& network, ExclusiveSection& section, uint32_t index, uint32_t threads)
+    : state_(state),
+      network_(network),
+      section_(section),
+      index_(index),
+      threads_(threads),
+      queues_(state.tun, index),
+      writer_(queues_, state.counters),
+      outbound_(state, queues_, writer_, index),
+      inbound_(state, outbound_, writer_) {
+  order_.wake = [this] { poller_.wake(); };
+  section_.add(order_);
+}
+
+int Lane::open() {
+  if (const int code = poller_.open(); code != 0) return code;
+  for (uint32_t i = 0; i < queues_.count(); ++i) {
+    if (const int code = poller_.add(queues_.fd(i), io::Ready{1} << (kTunShift + i)); code != 0) return code;
+  }
+  return 0;
+}
+
+void Lane::stop() {
+  stopping_ = true;
+  poller_.wake();
+}
+
+void Lane::on_sockets_replaced() {
+  ready_ = 0;  // closing took the old ones out of the poller
+  if (state_.sockets.empty()) return;
+  net::UdpSockets& sockets = state_.sockets[index_];
+  if (sockets.v4().is_open()) poller_.add(sockets.v4().fd(), kUdp4);
+  if (sockets.v6().is_open()) poller_.add(sockets.v6().fd(), kUdp6);
+}
+
+// --- a unit ---------------------------------------------------------------------------------------------------------
+
+void Lane::turn(Units& units) {
+  std::unique_lock leader(order_.leader);
+  if (must_step_back()) return;
+  switch (take(units)) {
+    case Taken::kNothing:
+      break;
+    case Taken::kOutbound: {
+      const TicketLine::Ticket ticket = order_.outbound.draw();
+      if (hands_over(units.outbound.bytes())) leader.unlock();
+      outbound_.seal(units.outbound);
+      order_.outbound.wait(ticket);
+      outbound_.send(units.outbound);
+      order_.outbound.release();
+      break;
+    }
+    case Taken::kInbound: {
+      const TicketLine::Ticket ticket = order_.inbound.draw();
+      if (hands_over(units.inbound.bytes())) leader.unlock();
+      inbound_.open(units.inbound);
+      order_.inbound.wait(ticket);
+      inbound_.deliver(units.inbound);
+      order_.inbound.release();
+      break;
+    }
+  }
+}
+
+// To wake another thread costs about as much as the work on some kilobytes: only for more than that.
+bool Lane::hands_over(uint32_t bytes) const {
+  constexpr uint32_t kWorthwhile = 8 * 1024;
+  return threads_ > 1 && (bytes >= kWorthwhile || may_have_more());
+}
+
+// --- what is next, by the leader ------------------------------------------------------------------------------------
+
+Lane::Taken Lane::take(Units& units) {
+  for (;;) {
+    switch (turn_) {
+      case Turn::kUdp4:
+        if (take_inbound(units.inbound, kUdp4)) return Taken::kInbound;
+        next_turn(Turn::kUdp6);
+        break;
+      case Turn::kUdp6:
+        if (take_inbound(units.inbound, kUdp6)) return Taken::kInbound;
+        next_turn(Turn::kSparse);
+        break;
+      case Turn::kSparse:
+        if (take_sparse(units.outbound)) return Taken::kOutbound;
+        break;
+      case Turn::kBulk:
+        if (take_bulk(units.outbound)) return Taken::kOutbound;
+        next_turn(Turn::kPoll);
+        break;
+      case Turn::kPoll:
+        poll();
+        if (!may_have_more() || must_step_back()) return Taken::kNothing;
+        next_turn(Turn::kUdp4);
+        break;
+    }
+  }
+}
+
+void Lane::next_turn(Turn turn) {
+  turn_ = turn;
+  spent_units_ = spent_packets_ = spent_bytes_ = 0;
+}
+
+bool Lane::take_inbound(InboundUnit& unit, io::Ready bit) {
+  if ((ready_ & bit) == 0 || spent_units_ >= kTurnReceives) return false;
+  net::UdpSockets& sockets = state_.sockets[index_];
+  inbound_.take(bit == kUdp4 ? sockets.v4() : sockets.v6(), unit);
+  if (unit.emptied()) ready_ &= ~bit;
+  // A unit of many receives is a turn.
+  spent_units_ += unit.large() ? 1 : kTurnReceives;
+  return unit.receives() != 0;
+}
+
+// Ends its turn itself: what comes next depends on whether anything sparse is left.
+bool Lane::take_sparse(OutboundUnit& unit) {
+  constexpr uint32_t kPatience = 32;  // no bulk passes them, but not for ever
+  bool more = true;
+  if (spent_packets_ < kTurnPackets && spent_bytes_ < kTurnBytes) {
+    outbound_.take_sparse(unit);
+    if (spend(unit)) return true;
+    more = false;
+  }
+  const bool wait = more && ++sparse_rounds_ < kPatience;
+  if (!wait) sparse_rounds_ = 0;
+  next_turn(wait ? Turn::kPoll : Turn::kBulk);
+  return false;
+}
+
+bool Lane::take_bulk(OutboundUnit& unit) {
+  if (spent_bytes_ >= kTurnBytes) return false;
+  outbound_.take_bulk(unit);
+  return spend(unit);
+}
+
+bool Lane::spend(const OutboundUnit& unit) {
+  spent_packets_ += unit.packets();
+  spent_bytes_ += unit.bytes();
+  // Not readable while the interface goes away.
+  if (queues_.take_failed()) state_.deferred.post([this] { network_.on_ready(NetworkWatch::kLink); });
+  return unit.packets() != 0;
+}
+
+// Asks the kernel who has packets, and waits for some if nobody is known to have any.
+void Lane::poll() {
+  const int left = index_ == 0 ? network_.milliseconds_left(now_ns()) : -1;
+  if (left == 0) state_.deferred.post([this] { network_.check_sources(); });
+  const io::Ready ready = may_have_more() ? poller_.wait(0) : sleep(left);
+  constexpr io::Ready kNetwork = NetworkWatch::kLink | NetworkWatch::kRoute;
+  if ((ready & kNetwork) != 0) state_.deferred.post([this, ready] { network_.on_ready(ready); });
+  ready_ |= ready & (kUdp4 | kUdp6);
+  queues_.set_ready(ready >> kTunShift);
+}
+
+io::Ready Lane::sleep(int timeout_ms) {
+  state_.counters.count(Stat::kWaits);
+  order_.sleeping = true;
+  const io::Ready ready = poller_.wait(must_step_back() ? 0 : timeout_ms);
+  order_.sleeping = false;
+  return ready;
+}
+
+}  // namespace weft::engine

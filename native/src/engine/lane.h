@@ -1,0 +1,98 @@
+// A lane: sockets and TUN queues that are read in order, and the threads that serve them. One of them leads: it waits,
+// and takes the next unit. Then it gives the lead to another and finishes its unit, in turn with those taken before
+// (leader/follower). With one thread a lane that is run to completion.
+//
+// The order within a round: each socket, then what is sparse in the TUN, then its bulk, then the kernel is asked who
+// has more. While sparse packets are left no bulk passes them, as they may be of the same flow.
+#pragma once
+
+#include <memory>
+
+#include "engine/exclusive_section.h"
+#include "engine/inbound.h"
+#include "engine/network_watch.h"
+#include "engine/outbound.h"
+#include "engine/state.h"
+#include "engine/tun_queues.h"
+#include "io/poller.h"
+
+namespace weft::engine {
+
+// The memory that a thread works with.
+struct Units {
+  OutboundUnit outbound;
+  InboundUnit inbound;
+};
+
+class Lane {
+ public:
+  // `threads`: how many will serve it.
+  Lane(State& state, NetworkWatch& network, ExclusiveSection& section, uint32_t index, uint32_t threads);
+
+  // Returns 0 or an errno.
+  int open();
+
+  // One unit, or one wait, by the calling thread; returns early if leaders are to step back.
+  void turn(Units& units);
+  // Ends the wait of the leader. From any thread.
+  void wake() { poller_.wake(); }
+  // From any thread: whoever leads from now on does not wait.
+  void stop();
+
+  // In an exclusive section.
+  void on_sockets_replaced();
+  Outbound& outbound() { return outbound_; }
+  Inbound& inbound() { return inbound_; }
+  io::Poller& poller() { return poller_; }
+
+ private:
+  enum class Taken : uint8_t { kNothing, kOutbound, kInbound };
+  // Whose turn in a round it is.
+  enum class Turn : uint8_t { kUdp4, kUdp6, kSparse, kBulk, kPoll };
+
+  // Packets for the host's stack.
+  struct TunWriter : tun::TunSink {
+    TunWriter(TunQueues& lane_queues, Counters& counts) : queues(lane_queues), counters(counts) {}
+    void write(const iovec* iov, int count) override {
+      if (!queues.write(iov, count)) counters.drop(Drop::kTunWriteFailed);
+    }
+    TunQueues& queues;
+    Counters& counters;
+  };
+
+  Taken take(Units& units);
+  bool take_inbound(InboundUnit& unit, io::Ready bit);
+  bool take_sparse(OutboundUnit& unit);
+  bool take_bulk(OutboundUnit& unit);
+  bool spend(const OutboundUnit& unit);
+  void next_turn(Turn turn);
+  void poll();
+  io::Ready sleep(int timeout_ms);
+  bool hands_over(uint32_t bytes) const;
+  // What is to be changed comes before packets that arrive after it.
+  bool must_step_back() const { return section_.wanted() || state_.has_changes() || stopping_; }
+  bool may_have_more() const { return ready_ != 0 || queues_.ready(); }
+
+  State& state_;
+  NetworkWatch& network_;
+  ExclusiveSection& section_;
+  const uint32_t index_;
+  const uint32_t threads_;
+  LaneOrder order_;
+  std::atomic<bool> stopping_{false};
+  io::Poller poller_;
+  TunQueues queues_;
+  TunWriter writer_;
+  Outbound outbound_;
+  Inbound inbound_;
+
+  // Of the leader.
+  io::Ready ready_ = 0;  // sockets that may have something
+  Turn turn_ = Turn::kPoll;
+  uint32_t spent_units_ = 0;  // in this turn
+  uint32_t spent_packets_ = 0;
+  uint32_t spent_bytes_ = 0;
+  uint32_t sparse_rounds_ = 0;  // in a row that ended with sparse packets left
+};
+
+}  // namespace weft::engine

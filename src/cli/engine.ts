@@ -1,0 +1,56 @@
+// The environment variables that choose the engine.
+
+import { WeftError } from '../core/errors.js';
+import {
+  chooseEngine,
+  ENGINES,
+  type EngineKind,
+  type EngineOptions,
+  MAX_ENGINE_THREADS,
+} from '../dataplane/engine.js';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const MAX_BUSY_POLL_US = 1_000_000;
+
+/**
+ * @param cpus that this process may run on
+ * @throws WeftError with a message that names the variable and says what it may be
+ */
+export function parseEngine(environment: Environment, cpus: number): EngineOptions {
+  const kind = parseKind(environment);
+  const threads = parseNumber(environment, 'WEFT_WORKERS', 1, MAX_ENGINE_THREADS);
+  if (kind === 'single' && threads !== undefined && threads !== 1) {
+    throw new WeftError(
+      'EENGINE',
+      "WEFT_WORKERS: 'single' has one thread; choose another WEFT_ENGINE",
+    );
+  }
+  const busyPollUs = parseNumber(environment, 'WEFT_BUSY_POLL_US', 0, MAX_BUSY_POLL_US);
+  return {
+    ...chooseEngine(cpus, kind, threads),
+    ...(busyPollUs === undefined ? {} : { busyPollUs }),
+    realTime: parseNumber(environment, 'WEFT_SCHED_FIFO', 0, 1) === 1,
+  };
+}
+
+/** Undefined: to be chosen. */
+function parseKind({ WEFT_ENGINE: text }: Environment): EngineKind | undefined {
+  if (text === undefined || text === '' || text === 'auto') return undefined;
+  const kind = ENGINES.find((known) => known === text);
+  if (kind !== undefined) return kind;
+  throw new WeftError('EENGINE', `WEFT_ENGINE is '${text}': use auto, ${ENGINES.join(', ')}`);
+}
+
+function parseNumber(
+  environment: Environment,
+  name: string,
+  min: number,
+  max: number,
+): number | undefined {
+  const text = environment[name];
+  if (text === undefined || text === '') return undefined;
+  const value = /^[0-9]{1,7}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw new WeftError('EENGINE', `${name} is '${text}': use a number from ${min} to ${max}`);
+}

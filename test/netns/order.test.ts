@@ -1,0 +1,59 @@
+// Within a flow nothing is ever passed by what was sent after it, also not while small packets go before large ones of
+// other flows (docs/adr/0008).
+import { fileURLToPath } from 'node:url';
+import { describe, expect } from 'vitest';
+import { type Namespace, type Network, test } from './harness.js';
+import { until } from './process.js';
+import { pair } from './topology.js';
+import { iperf } from './traffic.js';
+
+const UDP_MIX = fileURLToPath(new URL('./udp-mix.mjs', import.meta.url));
+const FLOWS = 6;
+
+interface MixReport {
+  readonly received: number;
+  /** Datagrams that came after one of a higher number. */
+  readonly overtaken: number;
+  readonly flows: number;
+}
+
+async function sendMix(
+  net: Network,
+  server: Namespace,
+  client: Namespace,
+  address: string,
+): Promise<MixReport> {
+  const receiver = net.spawn(server, ['node', UDP_MIX, 'receive', address]);
+  await until('the receiver listens', () => receiver.output.includes('listening'));
+  await client.check(['node', UDP_MIX, 'send', address, `${FLOWS}`, '3000']);
+  await receiver.exited();
+  return JSON.parse(receiver.output.trim().split('\n').at(-1) ?? '') as MixReport;
+}
+
+/** How often the kernel, as the sender of a TCP stream, saw that segments had changed places. */
+async function reorderingsSeen(namespace: Namespace): Promise<number> {
+  const lines = (await namespace.check(['cat', '/proc/net/netstat'])).split('\n');
+  const [names = [], values = []] = lines
+    .filter((line) => line.startsWith('TcpExt:'))
+    .map((line) => line.split(' '));
+  const counters = ['TCPSACKReorder', 'TCPRenoReorder', 'TCPTSReorder'];
+  return counters.reduce((sum, name) => sum + Number(values[names.indexOf(name)]), 0);
+}
+
+describe('order', () => {
+  test('is kept within UDP flows of mixed sizes and within TCP streams, side by side', async ({
+    net,
+  }) => {
+    const [a, b] = await pair(net);
+    const stream = iperf(net, b.namespace, a.namespace, b.inner6, {
+      amount: '600M',
+      args: ['-P', '4'],
+    });
+    const mix = await sendMix(net, b.namespace, a.namespace, b.inner4);
+    await stream;
+    expect(mix.flows).toBe(FLOWS);
+    expect(mix.received).toBeGreaterThan(1000);
+    expect(mix.overtaken).toBe(0);
+    expect(await reorderingsSeen(a.namespace)).toBe(0);
+  });
+});
