@@ -1,7 +1,7 @@
 // Within a flow nothing is ever passed by what was sent after it, also not while small packets go before large ones of
 // other flows (docs/adr/0008).
 import { fileURLToPath } from 'node:url';
-import { describe, expect } from 'vitest';
+import { afterEach, describe, expect, vi } from 'vitest';
 import { type Namespace, type Network, test } from './harness.js';
 import { until } from './process.js';
 import { pair } from './topology.js';
@@ -41,9 +41,17 @@ async function reorderingsSeen(namespace: Namespace): Promise<number> {
 }
 
 describe('order', () => {
-  test('is kept within UDP flows of mixed sizes and within TCP streams, side by side', async ({
-    net,
-  }) => {
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  test.for([
+    ['single', undefined],
+    ['workers', '3'],
+    ['multiqueue', '2'],
+  ])('is kept within mixed UDP flows and TCP streams: %s', async ([engine, threads], { net }) => {
+    vi.stubEnv('WEFT_ENGINE', engine);
+    vi.stubEnv('WEFT_WORKERS', threads);
     const [a, b] = await pair(net);
     const stream = iperf(net, b.namespace, a.namespace, b.inner6, {
       amount: '600M',
