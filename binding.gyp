@@ -14,10 +14,14 @@
       '-fno-omit-frame-pointer', '-fvisibility=hidden', '-fvisibility-inlines-hidden',
       '-fstack-protector-strong', '-fstack-clash-protection', '-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2',
       '<!@(pkg-config --cflags libsodium)',
+      '<!@(pkg-config --exists "liburing >= 2.3" && pkg-config --cflags liburing && echo -DWEFT_HAVE_LIBURING || true)',
     ],
     'cflags_cc': ['-std=c++20'],
     'ldflags': ['-Wl,-z,relro,-z,now,-z,noexecstack'],
-    'libraries': ['<!@(pkg-config --libs libsodium)', '-lpthread'],
+    'libraries': [
+      '<!@(pkg-config --libs libsodium)', '-lpthread',
+      '<!@(pkg-config --exists "liburing >= 2.3" && pkg-config --libs-only-L liburing && echo -l:liburing.a || true)',
+    ],
     'conditions': [['target_arch=="x64"', {'cflags': ['-fcf-protection']}]],
   }],
 }

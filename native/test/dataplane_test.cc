@@ -74,6 +74,7 @@ struct Engine {
   const char* name;
   uint32_t lanes;
   uint32_t threads;
+  bool io_uring = false;
 };
 
 // One end: namespace, data plane, and a UDP socket of an application behind the tunnel.
@@ -85,7 +86,10 @@ struct End {
 
   void open(const char* tunnel_address, const char* peer_tunnel_address, const Engine& engine) {
     ns.enter();
-    ASSERT_EQ(dataplane.open({.name = "wt0", .lanes = engine.lanes, .threads = engine.threads}).code, 0);
+    const DataPlane::Options options{
+        .name = "wt0", .lanes = engine.lanes, .threads = engine.threads, .io_uring = engine.io_uring};
+    ASSERT_EQ(dataplane.open(options).code, 0);
+    if (!dataplane.io_uring_missing().empty()) std::fprintf(stderr, "%s\n", dataplane.io_uring_missing().c_str());
     shell("ip address add " + std::string(tunnel_address) + "/24 dev wt0 && ip link set wt0 up");
     ASSERT_EQ(dataplane.listen(port), 0);
     application.reset(socket(AF_INET, SOCK_DGRAM, 0));
@@ -311,7 +315,9 @@ TEST_P(DataPlaneTest, CommandsRaceWithTraffic) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, DataPlaneTest,
-                         testing::Values(Engine{"single", 1, 1}, Engine{"workers", 1, 4}, Engine{"multiqueue", 4, 1}),
+                         testing::Values(Engine{"single", 1, 1}, Engine{"workers", 1, 4}, Engine{"multiqueue", 4, 1},
+                                         Engine{"single_io_uring", 1, 1, true}, Engine{"workers_io_uring", 1, 4, true},
+                                         Engine{"multiqueue_io_uring", 4, 1, true}),
                          [](const auto& instance) { return instance.param.name; });
 
 }  // namespace

@@ -25,6 +25,7 @@ Environment:
   WG_TUN_FD, WG_UAPI_FD       open descriptors of the TUN and of the listening UAPI socket
   WEFT_ENGINE                 auto (default: by the number of CPUs), single, workers, multiqueue
   WEFT_WORKERS                1 to 16: threads of workers or multiqueue (default: by the number of CPUs)
+  WEFT_IO                     epoll (default), io_uring: how packets are received, sent and written
   WEFT_BUSY_POLL_US           0 (default) to 1000000: SO_BUSY_POLL of the UDP sockets, in microseconds
   WEFT_SCHED_FIFO=1           run the data threads in real time, at the lowest priority
 `;

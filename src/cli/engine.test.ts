@@ -24,9 +24,11 @@ describe('the engine by the environment', () => {
   });
 
   test('options are off unless asked for', () => {
-    expect(parseEngine({}, 2)).toEqual({ kind: 'single', threads: 1, realTime: false });
-    const asked = { WEFT_BUSY_POLL_US: '50', WEFT_SCHED_FIFO: '1' };
-    expect(parseEngine(asked, 2)).toMatchObject({ busyPollUs: 50, realTime: true });
+    const off = { kind: 'single', threads: 1, realTime: false, ioUring: false };
+    expect(parseEngine({}, 2)).toEqual(off);
+    expect(parseEngine({ WEFT_IO: 'epoll' }, 2)).toEqual(off);
+    const asked = { WEFT_BUSY_POLL_US: '50', WEFT_SCHED_FIFO: '1', WEFT_IO: 'io_uring' };
+    expect(parseEngine(asked, 2)).toMatchObject({ busyPollUs: 50, realTime: true, ioUring: true });
   });
 
   test.each([
@@ -38,6 +40,7 @@ describe('the engine by the environment', () => {
     [{ WEFT_ENGINE: 'single', WEFT_WORKERS: '2' }, /^WEFT_WORKERS: 'single' has one thread/],
     [{ WEFT_BUSY_POLL_US: '-1' }, /^WEFT_BUSY_POLL_US/],
     [{ WEFT_BUSY_POLL_US: '1000001' }, /^WEFT_BUSY_POLL_US/],
+    [{ WEFT_IO: 'uring' }, /^WEFT_IO is 'uring': use epoll, io_uring$/],
     [{ WEFT_SCHED_FIFO: 'yes' }, /^WEFT_SCHED_FIFO is 'yes': use a number from 0 to 1$/],
   ])('%j is refused', (environment, message) => {
     expect(() => parseEngine(environment, 8)).toThrow(message);

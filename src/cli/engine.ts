@@ -31,6 +31,7 @@ export function parseEngine(environment: Environment, cpus: number): EngineOptio
     ...chooseEngine(cpus, kind, threads),
     ...(busyPollUs === undefined ? {} : { busyPollUs }),
     realTime: parseNumber(environment, 'WEFT_SCHED_FIFO', 0, 1) === 1,
+    ioUring: parseIo(environment) === 'io_uring',
   };
 }
 
@@ -40,6 +41,12 @@ function parseKind({ WEFT_ENGINE: text }: Environment): EngineKind | undefined {
   const kind = ENGINES.find((known) => known === text);
   if (kind !== undefined) return kind;
   throw new WeftError('EENGINE', `WEFT_ENGINE is '${text}': use auto, ${ENGINES.join(', ')}`);
+}
+
+function parseIo({ WEFT_IO: text }: Environment): 'epoll' | 'io_uring' {
+  if (text === undefined || text === '' || text === 'epoll') return 'epoll';
+  if (text === 'io_uring') return 'io_uring';
+  throw new WeftError('EENGINE', `WEFT_IO is '${text}': use epoll, io_uring`);
 }
 
 function parseNumber(

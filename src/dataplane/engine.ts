@@ -19,6 +19,8 @@ export interface EngineOptions {
   readonly busyPollUs?: number;
   /** Run the threads under SCHED_FIFO at its lowest priority, where that is permitted. */
   readonly realTime?: boolean;
+  /** Packets by io_uring, where the kernel and the addon have it. */
+  readonly ioUring?: boolean;
 }
 
 /**

@@ -25,6 +25,8 @@ interface AddonDataPlane {
   readonly mtu: number;
   /** At construction. */
   readonly isUp: boolean;
+  /** Why it runs without the io_uring that was asked for; else empty. */
+  readonly ioUringMissing: string;
   readonly statsBuffer: ArrayBuffer;
   readonly dropsBuffer: ArrayBuffer;
   readonly dropNames: readonly string[];
@@ -75,6 +77,7 @@ interface AddonOptions {
   /** 0 = the system's default. */
   readonly busyPollUs: number;
   readonly realTime: boolean;
+  readonly ioUring: boolean;
 }
 
 interface Addon {
@@ -90,6 +93,8 @@ export interface NativeDataPlaneOptions {
   readonly engine: EngineOptions;
   /** Told if the threads run without the real time that was asked for. */
   readonly onRealTimeRefused?: (code: string) => void;
+  /** Told if packets go without the io_uring that was asked for. */
+  readonly onIoUringMissing?: (reason: string) => void;
 }
 
 /** Bytes of a peer's record in the shared buffer, and its fields as indices of 8-byte words. */
@@ -157,7 +162,7 @@ class SharedPeerStats implements PeerStats {
 export function openNativeDataPlane(options: NativeDataPlaneOptions): DataPlane {
   const { DataPlane } = loadAddon();
   const { interfaceName, mtu, tunFd = -1 } = options;
-  const { kind, threads, busyPollUs = 0, realTime = false } = options.engine;
+  const { kind, threads, busyPollUs = 0, realTime = false, ioUring = false } = options.engine;
   try {
     const addon = new DataPlane({
       name: interfaceName,
@@ -167,7 +172,9 @@ export function openNativeDataPlane(options: NativeDataPlaneOptions): DataPlane 
       threads,
       busyPollUs,
       realTime,
+      ioUring,
     });
+    if (addon.ioUringMissing !== '') options.onIoUringMissing?.(addon.ioUringMissing);
     return new NativeDataPlane(addon, options.onRealTimeRefused);
   } catch (error) {
     throw explainOpenError(error, interfaceName);

@@ -136,12 +136,13 @@ describe('an invite', () => {
   test('is used once, but answers its joiner again with the same', () => {
     const { book, invite } = issued();
     const first = redeem(book, invite, joiner.id);
-    expect(first.ok).toBe(true);
-    expect(redeem(book, invite, joiner.id)).toEqual(first);
-    expect(redeem(book, invite, joiner.id, 'another-name')).toEqual(first);
+    expect(first).toMatchObject({ ok: true, isNew: true });
+    const again = { ...first, isNew: false };
+    expect(redeem(book, invite, joiner.id)).toEqual(again);
+    expect(redeem(book, invite, joiner.id, 'another-name')).toEqual(again);
     expect(reasonOf(book, invite, other.id, 'lab')).toBe('used-up');
     // also after the end: the answer may have been lost
-    expect(redeem(book, invite, joiner.id, 'shop', NOW + HOUR)).toEqual(first);
+    expect(redeem(book, invite, joiner.id, 'shop', NOW + HOUR)).toEqual(again);
   });
 
   test('is used as often as it says', () => {
@@ -207,7 +208,7 @@ describe('across a restart', () => {
     const first = redeem(book, invite, joiner.id);
     const next = restarted(book);
     expect(next.list(NOW)).toEqual(book.list(NOW));
-    expect(redeem(next, invite, joiner.id)).toEqual(first);
+    expect(redeem(next, invite, joiner.id)).toEqual({ ...first, isNew: false });
     const second = redeem(next, invite, other.id, 'lab');
     expect(second.ok && opened(second.certificate)).toMatchObject({
       groups: ['lab'],

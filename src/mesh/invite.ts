@@ -79,7 +79,8 @@ export interface InviteOptions {
 }
 
 export type Redemption =
-  | { readonly ok: true; readonly certificate: Uint8Array }
+  /** `isNew` false: the same joiner again, who is given what it was given before; nothing has changed. */
+  | { readonly ok: true; readonly certificate: Uint8Array; readonly isNew: boolean }
   | { readonly ok: false; readonly reason: RedemptionRefusal };
 
 export type RedemptionRefusal =
@@ -123,7 +124,7 @@ interface Use {
   readonly at: number;
 }
 
-/** Times are seconds since 1970. After `issue`, `redeem` with ok, and `cancel`, `state()` has changed: save it first. */
+/** Times are seconds since 1970. After `issue`, a new `redeem`, and `cancel`, `state()` has changed: save it first. */
 export class InviteBook {
   readonly #env: InviteEnvironment;
   /** By id in hex. */
@@ -229,7 +230,7 @@ export class InviteBook {
     const expected = inviteProof(crypto, { ...entry, issuer: node }, joiner);
     if (!crypto.equal(expected, proof)) return refuse('unknown-invite');
     const earlier = entry.redeemed.get(joiner);
-    if (earlier !== undefined) return { ok: true, certificate: earlier.certificate };
+    if (earlier !== undefined) return { ok: true, certificate: earlier.certificate, isNew: false };
     if (nowSeconds >= entry.expiresAt) return refuse('expired');
     if (entry.redeemed.size >= entry.uses) return refuse('used-up');
     if (!isNodeName(name) || (entry.name !== null && entry.name !== name)) {
@@ -241,7 +242,7 @@ export class InviteBook {
       this.#forbidden(nowSeconds, entry, name) ?? this.#sign(nowSeconds, entry, joiner, name);
     if (typeof certificate === 'string') return refuse('cannot-issue');
     entry.redeemed.set(joiner, { name, certificate, at: nowSeconds });
-    return { ok: true, certificate };
+    return { ok: true, certificate, isNew: true };
   }
 
   /** A joiner of a moment ago, who is no member yet. */

@@ -60,9 +60,14 @@ export class JoinDesk {
       ]);
       return;
     }
-    this.#save(this.invites);
-    counters.add('joined');
-    effects.event('info', 'an invite was redeemed', { joiner: from, name });
+    // A joiner that asks again costs no write, and its name, which was not looked at, is in no log.
+    if (redemption.isNew) {
+      this.#save(this.invites);
+      counters.add('joined');
+      effects.event('info', 'an invite was redeemed', { joiner: from, name });
+    } else {
+      counters.add('join-repeated');
+    }
     this.#post.sendTo(nowMs, from, path, [this.#acceptance(inviteId, redemption.certificate)]);
   }
 

@@ -5,10 +5,12 @@ import { simulationCrypto as crypto } from '../../test/sim/crypto.js';
 import { SeededRandom } from '../../test/sim/random.js';
 import type { Datagram, Endpoint } from '../core/types.js';
 import { decodeCertificate, signCertificate } from './certificate.js';
+import { Channel } from './channel/channel.js';
 import { createIdentity, type Identity } from './identity.js';
-import { InviteBook, parseInvite } from './invite.js';
+import { InviteBook, inviteProof, parseInvite } from './invite.js';
 import { Joiner, type JoinerEffect } from './joiner.js';
 import { Mesh } from './mesh.js';
+import { encodeMessage, joinMessages } from './messages.js';
 import { DEFAULT_SWIM_CONFIG } from './swim/config.js';
 import { TrustStore } from './trust.js';
 
@@ -155,5 +157,43 @@ describe('a joiner', () => {
     mesh.setInvites(null);
     expect(() => mesh.issueInvite(0, INVITE)).toThrow(/authority/);
     expect(join(mesh, token, identity(2), 'shop')).toEqual({ ok: false, reason: 'timeout' });
+  });
+
+  test('with many messages in a datagram gets one answer, and its repetitions are no writes', () => {
+    const mesh = issuingMesh();
+    const invite = parseInvite(crypto, mesh.issueInvite(0, INVITE));
+    const shop = identity(2);
+    const join = (proof: Uint8Array) =>
+      encodeMessage({ type: 'join', inviteId: invite.id, proof, name: 'shop' });
+    const good = join(inviteProof(crypto, invite, shop.id));
+    const bad = join(new Uint8Array(32));
+    const channel = new Channel({
+      crypto,
+      random: new SeededRandom(9, 0),
+      identity: shop,
+      meshKey,
+      isMember: () => true,
+    });
+    const stranger: Node = {
+      receive: (nowMs, datagram) => void channel.receive(nowMs, datagram),
+      tick: (nowMs) => channel.tick(nowMs),
+      nextTickMs: () => channel.nextTickMs(),
+      takeEffects: () =>
+        channel.takeDatagrams().map((each) => ({ type: 'send-datagram', ...each })),
+    };
+    let saved = 0;
+    for (const messages of [[bad, bad, bad], [good, good], [good], [good]]) {
+      channel.send(0, issuer.id, at(1), joinMessages(messages));
+    }
+    run([mesh, stranger], 1_000, ({ type }) => {
+      if ((type as string) === 'save-invites') saved++;
+    });
+    expect(mesh.counters()).toMatchObject({
+      'introduction-repeated': 3,
+      'join-unknown-invite': 1,
+      joined: 1,
+      'join-repeated': 2,
+    });
+    expect(saved).toBe(2);
   });
 });

@@ -8,6 +8,7 @@ import { parsePrefix } from '../core/address.js';
 import type { MeshCrypto } from '../core/crypto.js';
 import type { Random } from '../core/random.js';
 import type { Datagram, Path, Prefix } from '../core/types.js';
+import { isV4MeshPrefix } from './addresses.js';
 import { decodeCertificate, verifyCertificate } from './certificate.js';
 import { Channel } from './channel/channel.js';
 import { Counters } from './context.js';
@@ -155,7 +156,7 @@ export class Joiner {
     const issuer = openRecord(crypto, answer.payload, answer.signature);
     if (issuer === null || issuer.record.id !== invite.issuer) return null;
     const v4Prefix = answer.v4Prefix === '' ? null : parsePrefix(answer.v4Prefix);
-    if (v4Prefix === null && answer.v4Prefix !== '') return null;
+    if (answer.v4Prefix !== '' && (v4Prefix === null || !isV4MeshPrefix(v4Prefix))) return null;
     const { meshId, meshKey } = invite;
     return { ok: true, meshId, meshKey, certificate, authorities, v4Prefix, members: [issuer] };
   }

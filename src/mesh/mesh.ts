@@ -169,10 +169,15 @@ export class Mesh {
     const { from, path, messages } = received;
     const entry = this.#context.table.get(from);
     if (entry !== undefined) this.#heard(nowMs, entry, path);
+    const introductions = new Set<Message['type']>();
     for (const message of messages) {
-      if (message.type === 'hello') this.#receiveHello(nowMs, from, path, message);
-      else if (message.type === 'join') this.#joinDesk.receive(nowMs, from, path, message);
-      else {
+      if (message.type === 'hello' || message.type === 'join') {
+        // The answer may be larger: one datagram gets no more than one of each.
+        if (introductions.has(message.type)) this.#context.counters.add('introduction-repeated');
+        else if (message.type === 'hello') this.#receiveHello(nowMs, from, path, message);
+        else this.#joinDesk.receive(nowMs, from, path, message);
+        introductions.add(message.type);
+      } else {
         // Looked up each time: a message may have made it a member, or no member any more.
         const member = this.#context.table.get(from);
         if (member === undefined) this.#context.counters.add('from-stranger');

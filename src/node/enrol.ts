@@ -66,6 +66,7 @@ export function foundMesh(
 ): { identity: Identity; authority: NodeId | null; mesh: MeshFile } {
   store.prepare();
   checkNoMesh(store, options.force);
+  if (options.force) store.leaveMesh();
   const identity = ensureIdentity(store, crypto, options.force);
   const mesh = options.mesh ?? {
     meshId: random.bytes(MESH_ID_BYTES),
@@ -100,6 +101,7 @@ export function foundMesh(
 
 /** Keeps what an invite brought: from here on the host is a node of the mesh. */
 export function enrol(store: StateStore, joined: Joined, invite: Invite): MeshFile {
+  if (existsSync(store.path('mesh.json'))) store.leaveMesh();
   for (const id of joined.authorities) {
     const key = {
       kind: 'authority',

@@ -46,6 +46,12 @@ test('text is one line a line, and quotes what needs it', () => {
   expect(texts.join('')).toMatch(/^[^\n]+\n$/);
 });
 
+test('text from others cannot move the cursor, nor reorder the line', () => {
+  const line = { timeMs: 0, level: 'info', message: 'm' } as const;
+  const text = formatLogLine({ ...line, fields: { a: '\x1b[2J', b: '\x9b2J x', c: '\u202eab' } });
+  expect(text).toMatch(/^[ -~]+$/);
+});
+
 test('JSON is pino’s, without secrets', () => {
   let text = '';
   const destination = {

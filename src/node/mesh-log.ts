@@ -92,5 +92,12 @@ export function formatLogLine({ timeMs, level, message, fields }: LogLine): stri
 function formatValue(value: unknown): string {
   if (value instanceof Error) return JSON.stringify(value.stack ?? value.message);
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
-  return /^[^\s"]+$/.test(text) ? text : JSON.stringify(text);
+  return /^[!#-~]+$/.test(text) ? text : JSON.stringify(text).replaceAll(UNPRINTABLE, escaped);
+}
+
+/** What JSON leaves as it is and a terminal may obey: controls, and marks that reorder text. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}]/gu;
+
+function escaped(character: string): string {
+  return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
 }

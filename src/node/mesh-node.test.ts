@@ -10,6 +10,7 @@ import { FakeDataPlane } from '../dataplane/fake.js';
 import { realCipher } from '../dataplane/fake-cipher.js';
 import { FakeNetwork } from '../dataplane/fake-network.js';
 import { createIdentity } from '../mesh/identity.js';
+import { signRevocation } from '../mesh/revocation.js';
 import { createMeshCrypto } from './mesh-crypto.js';
 import { type LogLine, MeshLog } from './mesh-log.js';
 import type { MeshNode } from './mesh-node.js';
@@ -208,6 +209,22 @@ describe('a mesh node', () => {
       `address replace ${v4}/16 dev weft0`,
       `address replace ${v6}/48 dev weft0 nodad`,
     ]);
+  });
+
+  test('keeps to a revocation that could not be saved, also after a reload', async () => {
+    const authority = createIdentity(crypto, new Uint8Array(32).fill(9));
+    const [a, b] = await pair();
+    a.store.writeTrusted('authority', `authority ${authority.id}\n`);
+    await a.reload();
+    const seed = b.store.readSeed('identity') as Uint8Array;
+    const subject = { kind: 'node', node: createIdentity(crypto, seed).id } as const;
+    const revocation = signRevocation(authority, { subject, reason: '', issuedAt: 1 });
+    expect(a.node?.addRevocation(revocation)).toBe('new');
+    rmSync(a.store.path('revocations'));
+    await a.reload();
+    await advance(5_000);
+    expect(a.status.members).toEqual([]);
+    expect([...(a.node?.node.driver.device.peers() ?? [])]).toEqual([]);
   });
 
   test('accepts nobody it does not trust', async () => {

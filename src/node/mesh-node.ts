@@ -84,7 +84,7 @@ export class MeshNode {
   constructor(env: MeshNodeEnvironment, settings: Settings, connected: TunnelsConfig['connected']) {
     this.#env = env;
     this.#settings = settings;
-    this.#trust = this.#createTrust(settings);
+    this.#trust = this.#createTrust(settings, []);
     this.#invites = this.#openInvites(settings);
     const saved = env.store.readBytes('members');
     const mesh = new Mesh({
@@ -255,7 +255,7 @@ export class MeshNode {
     this.#setSockets(before.config, settings.config);
     const changes = describeChanges(before, settings);
     this.#settings = settings;
-    this.#trust = this.#createTrust(settings);
+    this.#trust = this.#createTrust(settings, this.#trust.revocations());
     this.log.level = settings.config.logLevel;
     // an authority's key, or the right to issue, may have come
     this.#invites = this.#openInvites(settings);
@@ -421,8 +421,10 @@ export class MeshNode {
 
   // --- Configuration ---
 
-  #createTrust({ trustedKeys, revocations, mesh }: Settings): TrustStore {
+  /** @param known revocations that are in force: one that could not be saved holds all the same */
+  #createTrust({ trustedKeys, mesh, ...saved }: Settings, known: Iterable<Uint8Array>): TrustStore {
     const addressing = { meshId: mesh.meshId, v4Prefix: mesh.v4Prefix };
+    const revocations = [...saved.revocations, ...known];
     return new TrustStore(this.#env.crypto, { keys: trustedKeys, revocations, addressing });
   }
 

@@ -78,6 +78,8 @@ export async function openNode(options: NodeOptions, hooks: DriverHooks = {}): P
         logger.error('WEFT_SCHED_FIFO: not permitted, running without (needs CAP_SYS_NICE)', {
           code,
         }),
+      onIoUringMissing: (reason) =>
+        logger.error('WEFT_IO=io_uring: not available, running with epoll', { reason }),
     });
   try {
     const device = new Device({

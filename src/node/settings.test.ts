@@ -37,9 +37,9 @@ function prefix(text: string): Prefix {
 
 const V4 = prefix('10.86.0.0/16');
 
-function found(options: { authority?: boolean; routes?: Prefix[] } = {}): void {
-  const { authority = true, routes = [] } = options;
-  const rest = { v4Prefix: V4, mesh: null, certificateSeconds: 86_400, force: false };
+function found(options: { authority?: boolean; routes?: Prefix[]; force?: boolean } = {}): void {
+  const { authority = true, routes = [], force = false } = options;
+  const rest = { v4Prefix: V4, mesh: null, certificateSeconds: 86_400, force };
   foundMesh(store, crypto, seededRandom(1), { name: 'a', authority, routes, ...rest }, NOW);
   ensureConfig(paths, { device: 'weft0', listenPort: 7, name: 'a', announce: [] });
 }
@@ -54,6 +54,19 @@ describe('settings', () => {
     expect(settings.certificate?.name).toBe('a');
     expect(settings.trustedKeys).toMatchObject([{ kind: 'authority' }]);
     expect(settings.routes).toEqual([]);
+  });
+
+  test('of a mesh that was made by force trust nothing of the one before', () => {
+    found();
+    const before = loadSettings(paths);
+    store.writeTrusted('friend', `node ${'ab'.repeat(32)}\n`);
+    store.writeBytes('invites', Uint8Array.of(1));
+    store.writeBytes('members', Uint8Array.of(1));
+    found({ force: true });
+    const { trustedKeys } = loadSettings(paths);
+    expect(trustedKeys.map(({ kind }) => kind)).toEqual(['authority']);
+    expect(trustedKeys[0]?.id).not.toBe(before.trustedKeys[0]?.id);
+    expect([store.readBytes('invites'), store.readBytes('members')]).toEqual([null, null]);
   });
 
   test('are missing before it, and say how to get them', () => {

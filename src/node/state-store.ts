@@ -120,6 +120,18 @@ export class StateStore {
     writeFileAtomically(this.path('mesh.json'), `${JSON.stringify(value, null, 2)}\n`, SECRET);
   }
 
+  /**
+   * Leaves the mesh for good: whoever it trusted, and who was invited to it, has no claim to the next one. Keys stay.
+   * Trust goes first and mesh.json last: after a crash in between the host is still in that mesh, and is to be forced again.
+   */
+  leaveMesh(): void {
+    const trusted = this.readTrusted().map(({ fileName }) => fileName);
+    const files = ['invites', 'certificate', 'revocations', 'members', 'mesh.json'];
+    for (const path of [...trusted, ...files.map((name) => this.path(name))]) {
+      rmSync(path, { force: true });
+    }
+  }
+
   // --- Trust ---
 
   /** The files of trusted.d, in order of their names. */

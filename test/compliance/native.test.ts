@@ -24,6 +24,9 @@ const ENGINES: readonly EngineOptions[] = [
   { kind: 'single', threads: 1 },
   { kind: 'workers', threads: 3 },
   { kind: 'multiqueue', threads: 2 },
+  { kind: 'single', threads: 1, ioUring: true },
+  { kind: 'workers', threads: 3, ioUring: true },
+  { kind: 'multiqueue', threads: 2, ioUring: true },
 ];
 
 function ip(commands: string): void {
@@ -62,7 +65,12 @@ async function createSide(
 ): Promise<{ side: Side; close(): Promise<void> }> {
   const name = NAMES[number - 1] ?? '';
   const inner = Uint8Array.of(10, 9, 0, number);
-  const dataPlane = openNativeDataPlane({ interfaceName: name, mtu: 1420, engine });
+  const dataPlane = openNativeDataPlane({
+    interfaceName: name,
+    mtu: 1420,
+    engine,
+    onIoUringMissing: (reason) => console.warn(`io_uring: ${reason}; with epoll instead`),
+  });
   const socket = createSocket('udp4');
   const side = new Side(dataPlane, LOOPBACK, inner, (to, payload) =>
     socket.send(payload, PORT, formatAddress(to)),
@@ -113,7 +121,7 @@ function runInNamespace(): { status: number | null; output: string } {
       'run',
       fileURLToPath(import.meta.url),
     ],
-    { env: { ...process.env, [NAMESPACE_VARIABLE]: '1' }, encoding: 'utf8', timeout: 100_000 },
+    { env: { ...process.env, [NAMESPACE_VARIABLE]: '1' }, encoding: 'utf8', timeout: 200_000 },
   );
   return { status: child.status, output: child.stdout + child.stderr };
 }
@@ -121,13 +129,14 @@ function runInNamespace(): { status: number | null; output: string } {
 if (!existsSync(TUN_DEVICE)) {
   test.skip(`data plane: native (skipped: ${TUN_DEVICE} is missing)`, () => {});
 } else if (process.env[NAMESPACE_VARIABLE] === undefined) {
-  test('data plane: native, in a network namespace', { timeout: 110_000 }, () => {
+  test('data plane: native, in a network namespace', { timeout: 210_000 }, () => {
     const { status, output } = runInNamespace();
     expect(status, output).toBe(0);
   });
 } else {
   beforeAll(prepareNamespace);
   for (const engine of ENGINES) {
-    dataPlaneSuite(`native, ${engine.kind}`, () => createRig(engine));
+    const io = engine.ioUring === true ? 'io_uring' : 'epoll';
+    dataPlaneSuite(`native, ${engine.kind}, ${io}`, () => createRig(engine));
   }
 }

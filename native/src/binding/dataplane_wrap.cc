@@ -92,6 +92,7 @@ DataPlaneWrap::DataPlaneWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
   }
   options.busy_poll_us = given.Get("busyPollUs").As<Napi::Number>();
   options.real_time = given.Get("realTime").As<Napi::Boolean>();
+  options.io_uring = given.Get("ioUring").As<Napi::Boolean>();
   if (const auto error = dataplane_->open(options); error.code != 0) {
     throw make_error(info.Env(), error.code, error.step);
   }
@@ -103,6 +104,7 @@ void DataPlaneWrap::define_properties(Napi::Env env, Napi::Object self) {
   engine::Counters& counters = dataplane_->counters();
   const auto stats = dataplane_->stats();
   self.Set("interfaceName", Napi::String::New(env, dataplane_->interface_name()));
+  self.Set("ioUringMissing", Napi::String::New(env, dataplane_->io_uring_missing()));
   self.Set("mtu", Napi::Number::New(env, dataplane_->initial_link().mtu));
   self.Set("isUp", Napi::Boolean::New(env, dataplane_->initial_link().up));
   self.Set("statsBuffer", Napi::ArrayBuffer::New(env, stats.data(), stats.size_bytes()));

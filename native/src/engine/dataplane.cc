@@ -47,7 +47,20 @@ tun::TunDevice::Error DataPlane::open(const Options& options) {
   }
   if (const int code = network_.open(std::move(pollers)); code != 0) return {code, "rtnetlink"};
   initial_link_ = network_.link();
+  open_units();
   return {};
+}
+
+// All threads have a ring, or none has.
+void DataPlane::open_units() {
+  std::vector<std::unique_ptr<io::Uring>> rings(options_.lanes * options_.threads);
+  if (options_.io_uring) {
+    for (auto& ring : rings) ring = io::Uring::open(io_uring_missing_);
+  }
+  for (auto& ring : rings) {
+    if (!io_uring_missing_.empty()) ring.reset();
+    units_.push_back(std::make_unique<Units>(std::move(ring)));
+  }
 }
 
 int DataPlane::start() {
@@ -56,7 +69,7 @@ int DataPlane::start() {
   for (auto& lane : lanes_) {
     for (uint32_t i = 0; i < options_.threads; ++i) {
       const std::string name = single ? "weft-data" : "weft-data-" + std::to_string(threads_.size());
-      Units& units = *units_.emplace_back(std::make_unique<Units>());
+      Units& units = *units_[threads_.size()];
       std::thread& thread = threads_.emplace_back([this, &lane = *lane, &units] { run(lane, units); });
       pthread_setname_np(thread.native_handle(), name.c_str());
       if (!options_.real_time) continue;

@@ -40,6 +40,7 @@ class DataPlane {
     uint32_t threads = 1;       // that serve each lane
     uint32_t busy_poll_us = 0;  // SO_BUSY_POLL of the sockets; 0 = the system's default
     bool real_time = false;     // SCHED_FIFO at its lowest priority
+    bool io_uring = false;      // where there is one; otherwise as without
   };
 
   DataPlane();
@@ -54,6 +55,8 @@ class DataPlane {
   // Ends the threads and closes everything. Idempotent.
   void close();
 
+  // Why it runs without the io_uring that was asked for; empty otherwise.
+  const std::string& io_uring_missing() const { return io_uring_missing_; }
   const std::string& interface_name() const { return tun_.name(); }
   // As it was when opened; later changes come as events.
   const net::LinkState& initial_link() const { return initial_link_; }
@@ -90,6 +93,7 @@ class DataPlane {
   void carry_out(const Command& command);
   void post_for_peer(uint32_t id, std::function<void(peer::Peer&)> command);
 
+  void open_units();
   void run(Lane& lane, Units& units);
   void replace_sockets(std::vector<net::UdpSockets> sockets);
   void clear_sources();
@@ -98,6 +102,7 @@ class DataPlane {
   Outbound& outbound() { return lanes_.front()->outbound(); }
 
   Options options_;
+  std::string io_uring_missing_;
   tun::TunDevice tun_;
   ControlQueue control_;
   std::unique_ptr<Counters> counters_;

@@ -39,6 +39,14 @@ void InboundUnit::clear() {
   large_ = emptied_ = false;
 }
 
+// A burst is asked for alone, and a ring has nothing to save there.
+uint32_t InboundUnit::receive(net::UdpSocket& socket, uint32_t count) {
+  if (uring_ == nullptr || count == 1) return socket.receive(received_, receives_, count);
+  const uint32_t got = uring_->receive(socket.fd(), received_.messages(receives_, count));
+  received_.took(receives_, got);
+  return got;
+}
+
 // Returns the length of the longest of the receives that came in.
 uint32_t InboundUnit::took(uint32_t receives) {
   uint32_t longest = 1;
@@ -52,8 +60,8 @@ uint32_t InboundUnit::took(uint32_t receives) {
   return longest;
 }
 
-Inbound::Inbound(State& state, Outbound& outbound, tun::TunSink& tun)
-    : state_(state), outbound_(outbound), merger_(tun, state.tun.offload()) {}
+Inbound::Inbound(State& state, Outbound& outbound, TunQueues& queues)
+    : state_(state), outbound_(outbound), tun_(queues, state.counters), merger_(tun_, state.tun.offload()) {}
 
 // Single datagrams are asked for by the dozen; those that come merged already, one burst at a time.
 void Inbound::take(net::UdpSocket& socket, InboundUnit& unit) {
@@ -63,7 +71,7 @@ void Inbound::take(net::UdpSocket& socket, InboundUnit& unit) {
   do {
     const uint32_t room = (InboundUnit::kBytes - unit.bytes_) / expected;
     const uint32_t asked = std::clamp(room, 1u, InboundUnit::kDatagrams - unit.receives_);
-    const uint32_t got = socket.receive(unit.received_, unit.receives_, asked);
+    const uint32_t got = unit.receive(socket, asked);
     calls += got != 0 ? 1 : 0;
     unit.emptied_ = got < asked;
     if (got != 0) expected = unit.took(got);
@@ -157,8 +165,10 @@ void Inbound::take_gossip(const uint8_t* message, uint32_t length, const net::Pa
 void Inbound::deliver(InboundUnit& unit) {
   const uint64_t packets = merger_.packets();
   const uint64_t writes = merger_.writes();
+  tun_.begin(unit.uring_);
   for (size_t i = 0; i < unit.jobs_.size();) i = deliver_run(unit, i);
   merger_.flush();  // which refers to the unit's memory
+  tun_.finish();
   if (merger_.packets() == packets) return;
   state_.counters.count(Stat::kTunWritePackets, merger_.packets() - packets);
   state_.counters.count(Stat::kTunWrites, merger_.writes() - writes);

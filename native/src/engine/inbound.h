@@ -23,6 +23,7 @@
 #include "engine/codel.h"
 #include "engine/outbound.h"
 #include "engine/state.h"
+#include "engine/tun_batch.h"
 #include "tun/gro_merge.h"
 
 namespace weft::engine {
@@ -30,7 +31,8 @@ namespace weft::engine {
 // What one turn takes from a socket, with its memory. Belongs to a thread.
 class InboundUnit {
  public:
-  InboundUnit() : received_(kDatagrams) {}
+  // `uring`: receives and writes are made by it; null: a system call each.
+  explicit InboundUnit(io::Uring* uring) : uring_(uring), received_(kDatagrams) {}
 
   uint32_t receives() const { return receives_; }
   uint32_t bytes() const { return bytes_; }
@@ -52,8 +54,10 @@ class InboundUnit {
   };
 
   void clear();
+  uint32_t receive(net::UdpSocket& socket, uint32_t count);
   uint32_t took(uint32_t receives);
 
+  io::Uring* uring_;
   uint64_t now_ = 0;
   double now_ms_ = 0;
   net::ReceiveBuffer received_;
@@ -68,8 +72,8 @@ class InboundUnit {
 
 class Inbound {
  public:
-  // `tun` takes the packets; `outbound` is the lane's.
-  Inbound(State& state, Outbound& outbound, tun::TunSink& tun);
+  // `queues` take the packets; `outbound` is the lane's.
+  Inbound(State& state, Outbound& outbound, TunQueues& queues);
 
   // Stage one, by the leader. The unit is empty if there was nothing.
   void take(net::UdpSocket& socket, InboundUnit& unit);
@@ -97,6 +101,7 @@ class Inbound {
 
   State& state_;
   Outbound& outbound_;
+  TunBatch tun_;
   tun::GroMerger merger_;
   // How long the longest of the last receives from each family's socket was: what to ask for next time.
   uint32_t expected_length_[2] = {InboundUnit::kBytes, InboundUnit::kBytes};

@@ -24,7 +24,7 @@ Lane::Lane(State& state, NetworkWatch& network, ExclusiveSection& section, uint3
       queues_(state.tun, index),
       writer_(queues_, state.counters),
       outbound_(state, queues_, writer_, index),
-      inbound_(state, outbound_, writer_) {
+      inbound_(state, outbound_, queues_) {
   order_.wake = [this] { poller_.wake(); };
   section_.add(order_);
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "engine/exclusive_section.h"
 #include "engine/inbound.h"
@@ -15,11 +16,17 @@
 #include "engine/state.h"
 #include "engine/tun_queues.h"
 #include "io/poller.h"
+#include "io/uring.h"
 
 namespace weft::engine {
 
 // The memory that a thread works with.
 struct Units {
+  // `ring` null: without io_uring.
+  explicit Units(std::unique_ptr<io::Uring> ring)
+      : uring(std::move(ring)), outbound(uring.get()), inbound(uring.get()) {}
+
+  std::unique_ptr<io::Uring> uring;
   OutboundUnit outbound;
   InboundUnit inbound;
 };
@@ -50,7 +57,7 @@ class Lane {
   // Whose turn in a round it is.
   enum class Turn : uint8_t { kUdp4, kUdp6, kSparse, kBulk, kPoll };
 
-  // Packets for the host's stack.
+  // ICMP answers for the host's stack.
   struct TunWriter : tun::TunSink {
     TunWriter(TunQueues& lane_queues, Counters& counts) : queues(lane_queues), counters(counts) {}
     void write(const iovec* iov, int count) override {

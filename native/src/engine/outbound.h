@@ -30,7 +30,9 @@ namespace weft::engine {
 // What one turn takes from the TUN, with its memory. Belongs to a thread.
 class OutboundUnit {
  public:
-  OutboundUnit() : buffer_(std::make_unique_for_overwrite<uint8_t[]>(kBuffer)) {}
+  // `uring`: sends are made by it; null: a system call each.
+  explicit OutboundUnit(io::Uring* uring)
+      : buffer_(std::make_unique_for_overwrite<uint8_t[]>(kBuffer)), batch_(uring) {}
 
   uint32_t packets() const { return packets_; }  // reads of the TUN
   uint32_t bytes() const { return bytes_; }

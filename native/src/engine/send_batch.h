@@ -9,6 +9,7 @@
 
 #include "crypto/aead.h"
 #include "engine/state.h"
+#include "io/uring.h"
 #include "net/demux.h"
 #include "tun/gso_split.h"
 
@@ -16,7 +17,8 @@ namespace weft::engine {
 
 class SendBatch {
  public:
-  SendBatch();
+  // `uring`: sends are made by it, where there are several; null: a system call each.
+  explicit SendBatch(io::Uring* uring = nullptr);
 
   bool empty() const { return packets_.empty(); }
 
@@ -55,8 +57,12 @@ class SendBatch {
   bool seal_next(Packets& packets, uint32_t mtu);
   uint8_t* add_message(peer::Keypair& keypair, uint64_t counter, uint32_t padded, uint8_t ecn);
   bool fits(const Chunk& chunk, const peer::Peer& peer, uint32_t length, uint8_t ecn) const;
+  void send_chunks(State& state, net::UdpSockets* sockets);
   void send(State& state, net::UdpSockets* sockets, const Chunk& chunk);
+  size_t send_at_once(State& state, net::UdpSockets& sockets, size_t first);
+  static void count(State& state, const Chunk& chunk, const net::SendResult& result);
 
+  io::Uring* uring_;
   std::vector<Packets> packets_;
   size_t unsealed_ = 0;  // packets_ from here on have packets that are not sealed
   std::unique_ptr<uint8_t[]> buffer_;

@@ -31,6 +31,8 @@ class TunQueues {
 
   uint32_t count() const { return count_; }
   int fd(uint32_t queue) const { return tun_.fd(first_ + queue); }
+  // The one that packets for the host's stack are written to; -1: only by write(), as it takes no VirtioHeader.
+  int write_fd() const { return tun_.has_header() ? tun_.fd(first_) : -1; }
   // Takes packets for the host's stack, beside reads. False: the kernel refused it.
   bool write(const iovec* iov, int iov_count) { return tun_.write(first_, iov, iov_count); }
 

@@ -71,31 +71,6 @@ void parse_control(msghdr& m, const timespec& now, Received& out) {
   }
 }
 
-// Control messages of one send, built in place.
-class ControlBuilder {
- public:
-  explicit ControlBuilder(msghdr& m) : message_(m) { message_.msg_control = buffer_; }
-
-  template <typename T>
-  void add(int level, int type, const T& value) {
-    auto* c = reinterpret_cast<cmsghdr*>(buffer_ + used_);
-    c->cmsg_level = level;
-    c->cmsg_type = type;
-    c->cmsg_len = CMSG_LEN(sizeof value);
-    std::memcpy(CMSG_DATA(c), &value, sizeof value);
-    used_ += CMSG_SPACE(sizeof value);
-    message_.msg_controllen = used_;
-  }
-
-  bool empty() const { return used_ == 0; }
-
- private:
-  msghdr& message_;
-  size_t used_ = 0;
-  alignas(cmsghdr)
-      uint8_t buffer_[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t))] = {};
-};
-
 // The address is gone, or is not one to send from (a broadcast address that a packet was sent to).
 bool source_refused(int error) {
   return error == ENODEV || error == EADDRNOTAVAIL || error == ENETUNREACH || error == EINVAL;
@@ -110,26 +85,78 @@ bool segmentation_refused(int error) { return error == EMSGSIZE || error == EINV
 }  // namespace
 
 ReceiveBuffer::ReceiveBuffer(uint32_t slots)
-    : memory_(std::make_unique_for_overwrite<uint8_t[]>(slots * kStride)),
+    : memory_(std::make_unique_for_overwrite<uint8_t[]>(slots * kSlotSize)),
       received_(slots),
       controls_(slots),
       iovecs_(slots),
-      headers_(slots) {
-  for (uint32_t i = 0; i < slots; ++i) {
-    received_[i].data = memory_.get() + i * kStride;
-    iovecs_[i] = {received_[i].data, kSlotSize};
+      headers_(slots) {}
+
+std::span<mmsghdr> ReceiveBuffer::messages(uint32_t first, uint32_t count) {
+  for (uint32_t i = first; i < first + count; ++i) {
+    iovecs_[i] = {memory_.get() + i * kSlotSize, kSlotSize};
     msghdr& m = headers_[i].msg_hdr;
+    m.msg_name = &received_[i].path.remote.v6;
+    m.msg_namelen = sizeof received_[i].path.remote.v6;
     m.msg_iov = &iovecs_[i];
     m.msg_iovlen = 1;
     m.msg_control = controls_[i].bytes;
-    m.msg_name = &received_[i].path.remote.v6;
+    m.msg_controllen = sizeof controls_[i].bytes;
+  }
+  return {&headers_[first], count};
+}
+
+void ReceiveBuffer::took(uint32_t first, uint32_t count) {
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  for (uint32_t i = first; i < first + count; ++i) {
+    Received& received = received_[i];
+    msghdr& m = headers_[i].msg_hdr;
+    received.data = static_cast<uint8_t*>(iovecs_[i].iov_base);
+    received.length = received.segment = headers_[i].msg_len;
+    received.ecn = 0;
+    received.waited_ns = 0;
+    sockaddr_in6& remote = received.path.remote.v6;
+    if (m.msg_name != &remote) std::memcpy(&remote, m.msg_name, std::min<size_t>(m.msg_namelen, sizeof remote));
+    received.path.source = {};
+    parse_control(m, now, received);
   }
 }
 
-// The kernel has overwritten the lengths.
-void ReceiveBuffer::prepare(uint32_t slot) {
-  headers_[slot].msg_hdr.msg_namelen = sizeof received_[slot].path.remote.v6;
-  headers_[slot].msg_hdr.msg_controllen = sizeof controls_[slot].bytes;
+OutgoingMessage::OutgoingMessage(const Outgoing& out, bool with_source, bool segmented)
+    : iov_{const_cast<uint8_t*>(out.data), out.length} {
+  header_.msg_name = const_cast<sockaddr*>(&out.path.remote.any);
+  header_.msg_namelen = out.path.remote.size();
+  header_.msg_iov = &iov_;
+  header_.msg_iovlen = 1;
+  const bool v4 = out.path.remote.is_v4();
+  if (with_source) {
+    // The address alone: naming the interface too would pin the route to it.
+    if (v4) {
+      add(IPPROTO_IP, IP_PKTINFO, in_pktinfo{0, out.path.source.v4, {}});
+    } else {
+      add(IPPROTO_IPV6, IPV6_PKTINFO, in6_pktinfo{out.path.source.v6, 0});
+    }
+  }
+  if (out.traffic_class != 0) {
+    const int traffic_class = out.traffic_class;
+    if (v4) {
+      add(IPPROTO_IP, IP_TOS, traffic_class);
+    } else {
+      add(IPPROTO_IPV6, IPV6_TCLASS, traffic_class);
+    }
+  }
+  if (segmented) add(SOL_UDP, UDP_SEGMENT, static_cast<uint16_t>(out.segment));
+}
+
+template <typename T>
+void OutgoingMessage::add(int level, int type, const T& value) {
+  auto* c = reinterpret_cast<cmsghdr*>(control_ + header_.msg_controllen);
+  c->cmsg_level = level;
+  c->cmsg_type = type;
+  c->cmsg_len = CMSG_LEN(sizeof value);
+  std::memcpy(CMSG_DATA(c), &value, sizeof value);
+  header_.msg_control = control_;
+  header_.msg_controllen += CMSG_SPACE(sizeof value);
 }
 
 int UdpSocket::open(int family, uint16_t port, const SocketOptions& options) {
@@ -176,61 +203,27 @@ void UdpSocket::set_firewall_mark(uint32_t mark) {
 }
 
 uint32_t UdpSocket::receive(ReceiveBuffer& buffer, uint32_t first, uint32_t count) {
-  for (uint32_t i = first; i < first + count; ++i) buffer.prepare(i);
-  mmsghdr* headers = &buffer.headers_[first];
+  const std::span<mmsghdr> messages = buffer.messages(first, count);
   int n;
   do {
     if (count == 1) {
-      const ssize_t length = recvmsg(fd_.get(), &headers->msg_hdr, MSG_DONTWAIT);
-      headers->msg_len = static_cast<uint32_t>(length);
+      const ssize_t length = recvmsg(fd_.get(), &messages[0].msg_hdr, MSG_DONTWAIT);
+      messages[0].msg_len = static_cast<uint32_t>(length);
       n = length < 0 ? -1 : 1;
     } else {
-      n = recvmmsg(fd_.get(), headers, count, MSG_DONTWAIT, nullptr);
+      n = recvmmsg(fd_.get(), messages.data(), count, MSG_DONTWAIT, nullptr);
     }
   } while (n < 0 && errno == EINTR);
   if (n <= 0) return 0;
-  timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  for (uint32_t i = 0; i < static_cast<uint32_t>(n); ++i) {
-    Received& received = buffer.received_[first + i];
-    received.length = received.segment = headers[i].msg_len;
-    received.ecn = 0;
-    received.waited_ns = 0;
-    received.path.source = {};
-    parse_control(headers[i].msg_hdr, now, received);
-  }
+  buffer.took(first, static_cast<uint32_t>(n));
   return static_cast<uint32_t>(n);
 }
 
 // Returns 0 or an errno.
 int UdpSocket::send_message(const Outgoing& out, bool with_source, bool segmented) const {
-  iovec iov{const_cast<uint8_t*>(out.data), out.length};
-  msghdr m{};
-  m.msg_name = const_cast<sockaddr*>(&out.path.remote.any);
-  m.msg_namelen = out.path.remote.size();
-  m.msg_iov = &iov;
-  m.msg_iovlen = 1;
-  ControlBuilder control(m);
-  if (with_source) {
-    // The address alone: naming the interface too would pin the route to it.
-    if (is_v4_) {
-      control.add(IPPROTO_IP, IP_PKTINFO, in_pktinfo{0, out.path.source.v4, {}});
-    } else {
-      control.add(IPPROTO_IPV6, IPV6_PKTINFO, in6_pktinfo{out.path.source.v6, 0});
-    }
-  }
-  if (out.traffic_class != 0) {
-    const int traffic_class = out.traffic_class;
-    if (is_v4_) {
-      control.add(IPPROTO_IP, IP_TOS, traffic_class);
-    } else {
-      control.add(IPPROTO_IPV6, IPV6_TCLASS, traffic_class);
-    }
-  }
-  if (segmented) control.add(SOL_UDP, UDP_SEGMENT, static_cast<uint16_t>(out.segment));
-  if (control.empty()) m.msg_control = nullptr;
+  const OutgoingMessage message(out, with_source, segmented);
   for (;;) {
-    if (sendmsg(fd_.get(), &m, 0) >= 0) return 0;
+    if (sendmsg(fd_.get(), &message.header(), 0) >= 0) return 0;
     if (errno != EINTR) return errno;
   }
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "net/endpoint.h"
@@ -41,17 +42,19 @@ class ReceiveBuffer {
   // What the last receive into this slot gave; `data` is writable until the next.
   const Received& operator[](uint32_t slot) const { return received_[slot]; }
 
+  // Messages for recvmmsg, or what does the same, into so many slots from `first` on: one iovec each, the whole slot.
+  std::span<mmsghdr> messages(uint32_t first, uint32_t count);
+  // So many of them came in. Their pointers may have been set to elsewhere in their slot.
+  void took(uint32_t first, uint32_t count);
+
  private:
-  friend class UdpSocket;
-  // 64 KiB, and an odd number of cache lines so that short datagrams in all slots do not share the same sets.
-  static constexpr size_t kSlotSize = 65536;
-  static constexpr size_t kStride = kSlotSize + 25 * 64;
+  // 64 KiB and what may come before them, and an odd number of cache lines so that short datagrams in all slots do not
+  // share the same sets.
+  static constexpr size_t kSlotSize = 65536 + 25 * 64;
   // Source address, ECN, segment size and time stamp.
   struct alignas(cmsghdr) Control {
     uint8_t bytes[160];
   };
-
-  void prepare(uint32_t slot);
 
   std::unique_ptr<uint8_t[]> memory_;
   std::vector<Received> received_;
@@ -68,6 +71,26 @@ struct Outgoing {
   uint32_t count;
   uint8_t traffic_class;  // DSCP and ECN
   Path path;
+};
+
+// A message for sendmsg that refers to an Outgoing's datagrams.
+class OutgoingMessage {
+ public:
+  // `segmented`: several datagrams, by UDP_SEGMENT.
+  OutgoingMessage(const Outgoing& out, bool with_source, bool segmented);
+  OutgoingMessage(const OutgoingMessage&) = delete;
+  OutgoingMessage& operator=(const OutgoingMessage&) = delete;
+
+  const msghdr& header() const { return header_; }
+
+ private:
+  template <typename T>
+  void add(int level, int type, const T& value);
+
+  msghdr header_{};
+  iovec iov_;
+  alignas(cmsghdr)
+      uint8_t control_[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t))] = {};
 };
 
 struct SendResult {
@@ -99,6 +122,9 @@ class UdpSocket {
   // At most `count` receives, into the slots of `buffer` from `first` on. Never blocks. Returns how many there were;
   // fewer than `count`: the socket is empty.
   uint32_t receive(ReceiveBuffer& buffer, uint32_t first, uint32_t count);
+
+  // Whether one sendmsg may send all of `out`.
+  bool sends_at_once(const Outgoing& out) const { return fd_ && (out.count == 1 || segmentation_); }
 
   // Sends all of `out`, waiting a bounded time for room in the socket's queue. Several datagrams in one call: one
   // thread at a time; single ones: any number of threads.

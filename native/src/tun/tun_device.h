@@ -36,6 +36,8 @@ class TunDevice {
   int fd(uint32_t queue = 0) const { return queues_[queue].get(); }
   const Steering* steering() const { return steering_.get(); }
   MergeOffload offload() const { return offload_; }
+  // Whether packets pass its descriptors with a VirtioHeader (IFF_VNET_HDR).
+  bool has_header() const { return vnet_header_; }
 
   // Whether the interface still exists, in whatever namespace it was moved to.
   bool exists() const;

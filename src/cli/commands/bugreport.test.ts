@@ -8,6 +8,10 @@ test('secrets are hidden', () => {
   );
 });
 
+test('secrets in comments are hidden too', () => {
+  expect(hideKeys('[Peer]\n#PresharedKey = abc=\n ; # PrivateKey=def')).not.toMatch(/abc|def/);
+});
+
 test('the same address is the same word, in every section', () => {
   const redact = redactor();
   const first = redact('from 10.86.1.2 and fd00:99::1 to 10.86.1.3');

@@ -76,10 +76,10 @@ function output([file = '', ...argv]: readonly string[]): Promise<string> {
   });
 }
 
-/** Whatever could be a secret: what keys are given to, and invites. */
+/** Whatever could be a secret: what keys are given to, in comments too, and invites. */
 export function hideKeys(text: string): string {
   return text
-    .replaceAll(/^(\s*(?:PresharedKey|PrivateKey)\s*=\s*).*$/gim, '$1(hidden)')
+    .replaceAll(/^([\s#;]*(?:PresharedKey|PrivateKey)\s*=\s*).*$/gim, '$1(hidden)')
     .replaceAll(/weft1:[A-Za-z0-9_-]+/g, 'weft1:(hidden)');
 }
 
