@@ -8,7 +8,7 @@
 namespace weft::routing {
 
 // Longest-prefix match over IPv4 and IPv6. Addresses are in network order, 4 or 16 bytes; bits past `length` are
-// ignored. One thread reads and writes.
+// ignored. Many readers, or one writer.
 class AllowedIps {
  public:
   // `family` is 4 or 6, `length` at most 32 or 128. A prefix that another peer holds moves to `peer`.

@@ -10,7 +10,7 @@
 namespace weft::routing {
 
 // Open addressing with linear probing, at most half full; erasing shifts followers back, so there are no tombstones.
-// Every uint32_t is a valid index. Does not own the values. One thread.
+// Every uint32_t is a valid index. Does not own the values. Many readers, or one writer.
 template <class T>
 class IndexTable {
  public:
