@@ -127,11 +127,12 @@ describe('who has an address', () => {
   const claim = (
     id: NodeId,
     addresses: string[],
-    { counter = 0, pinned = [] as string[] } = {},
+    { counter = 0, pinned = [] as string[], since = 0 } = {},
   ): AddressClaim => ({
     id,
     record: { addresses: addresses.map(ip), addressCounter: counter },
     pinned: pinned.map(ip),
+    since,
   });
   const ids = [1, 2, 3, 4].map((n) => identity(n).id);
   const [a, b] = ids as [NodeId, NodeId];
@@ -162,6 +163,19 @@ describe('who has an address', () => {
     expect(table.losers).toEqual([loser]);
     expect(table.granted.get(winner)).toHaveLength(2);
     expect(table.granted.get(loser)).toEqual([ip(loser === a ? 'fd00::1' : 'fd00::2')]);
+  });
+
+  test('of equal counters who was trusted first: nobody makes identities until one fits', () => {
+    for (const [first, second] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const early = claim(first, ['10.86.1.1'], { since: 100 });
+      const late = claim(second, ['10.86.1.1'], { since: 200 });
+      const { owners, losers } = resolveAddresses(meshCrypto, [late, early], range);
+      expect(owners.get('10.86.1.1')).toBe(first);
+      expect(losers).toEqual([second]);
+    }
   });
 
   test('the pinned one, whatever the hashes and counters', () => {
@@ -248,6 +262,7 @@ describe('who has an address', () => {
         id,
         record: { addresses: [deriveV4(meshCrypto, small, id, counter)], addressCounter: counter },
         pinned: [],
+        since: 0,
       }));
       const { losers, owners } = resolveAddresses(meshCrypto, claims, small);
       if (losers.length === 0) {

@@ -100,6 +100,8 @@ export interface AddressClaim {
   readonly id: NodeId;
   readonly record: Pick<MemberRecord, 'addresses' | 'addressCounter'>;
   readonly pinned: readonly IpAddress[];
+  /** Since when it is trusted: the start of its certificate in seconds, 0 without one. */
+  readonly since: number;
 }
 
 export interface AddressTable {
@@ -118,8 +120,8 @@ export function addressKey(address: IpAddress): string {
 
 /**
  * One owner for each claimed address, the same at every member that knows the same claims: a pinned address wins over a
- * derived one, a lower counter over a higher one (nobody takes an address by deriving until it fits), and then the
- * smallest hash(id | address). IPv4 claims outside `prefix` hold only if they are pinned.
+ * derived one, a lower counter over a higher one (nobody takes an address by deriving until it fits), who was trusted
+ * earlier over who came later (nor by making identities until one fits), and then the smallest hash(id | address). IPv4 claims outside `prefix` hold only if they are pinned.
  * @param members those that may hold addresses, this node among them; a member that left is not
  * @param prefix of the mesh; null = no IPv4
  */
@@ -130,14 +132,15 @@ export function resolveAddresses(
 ): AddressTable {
   const best = new Map<string, Contender>();
   const claims: { id: NodeId; address: IpAddress; key: string }[] = [];
-  for (const { id, record, pinned } of members) {
+  for (const { id, record, pinned, since } of members) {
     for (const address of record.addresses) {
       const key = addressKey(address);
       const isPinned = pinned.some((other) => addressKey(other) === key);
       const inMesh = address.length === 16 || (prefix !== null && contains(prefix, address));
       if (!isPinned && !inMesh) continue;
       claims.push({ id, address, key });
-      const contender = new Contender(hash, id, address, isPinned ? -1 : record.addressCounter);
+      const counter = isPinned ? -1 : record.addressCounter;
+      const contender = new Contender(hash, id, address, counter, since);
       const holder = best.get(key);
       if (holder === undefined || contender.beats(holder)) best.set(key, contender);
     }
@@ -164,16 +167,19 @@ class Contender {
   readonly #address: IpAddress;
   /** -1 = pinned */
   readonly #counter: number;
+  readonly #since: number;
 
-  constructor(hash: Hash, id: NodeId, address: IpAddress, counter: number) {
+  constructor(hash: Hash, id: NodeId, address: IpAddress, counter: number, since: number) {
     this.#hash = hash;
     this.id = id;
     this.#address = address;
     this.#counter = counter;
+    this.#since = since;
   }
 
   beats(other: Contender): boolean {
     if (this.#counter !== other.#counter) return this.#counter < other.#counter;
+    if (this.#since !== other.#since) return this.#since < other.#since;
     const order = compareBytes(this.#weight(), other.#weight());
     return order !== 0 ? order < 0 : this.id < other.id;
   }

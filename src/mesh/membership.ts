@@ -142,7 +142,7 @@ export class Membership {
 
   #admit(nowMs: number, signed: SignedRecord, verdict: Acceptance): MemberEntry {
     const entry = new MemberEntry(nowMs, signed);
-    entry.pinned = verdict.pinned;
+    noteStanding(entry, verdict);
     if (signed.record.left) entry.state = 'left';
     this.#forgotten.delete(entry.id);
     this.#refused.delete(entry.id);
@@ -155,7 +155,7 @@ export class Membership {
   #update(nowMs: number, entry: MemberEntry, signed: SignedRecord, verdict: Acceptance): void {
     this.#acquit(entry);
     entry.signed = signed;
-    entry.pinned = verdict.pinned;
+    noteStanding(entry, verdict);
     this.#context.table.enter(nowMs, entry, signed.record.left ? 'left' : 'alive');
     this.#knowledge.setMember(entry);
     this.#tell(signed);
@@ -358,7 +358,7 @@ export class Membership {
     const { seconds } = this.#context.wallTime();
     for (const entry of [...table.entries()]) {
       const verdict = trust.judge(entry.record, seconds);
-      if (verdict.ok) entry.pinned = verdict.pinned;
+      if (verdict.ok) noteStanding(entry, verdict);
       else this.#forget(nowMs, entry, verdict.reason);
     }
   }
@@ -464,4 +464,10 @@ function dropOldest<K>(map: Map<K, unknown>, max: number): void {
     map.delete(oldest);
     return;
   }
+}
+
+/** What decides between claims to one address. */
+function noteStanding(entry: MemberEntry, { pinned, since }: Acceptance): void {
+  entry.pinned = pinned;
+  entry.since = since;
 }

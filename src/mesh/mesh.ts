@@ -293,9 +293,9 @@ export class Mesh {
   addresses(): AddressTable {
     if (this.#addresses === null) {
       const { crypto, table, config } = this.#context;
-      const { record, pinned } = this.#own;
+      const { record, pinned, since } = this.#own;
       const others = table.entries().filter(({ state }) => state !== 'left');
-      const claims = [{ id: record.id, record, pinned }, ...others];
+      const claims = [{ id: record.id, record, pinned, since }, ...others];
       this.#addresses = resolveAddresses(crypto, claims, config.v4Prefix);
     }
     return this.#addresses;

@@ -66,6 +66,11 @@ export class OwnRecord {
     return decodeCertificate(this.#certificate)?.addresses ?? [];
   }
 
+  /** Since when it is trusted: the start of its certificate in seconds, 0 without one. */
+  get since(): number {
+    return decodeCertificate(this.#certificate)?.notBefore ?? 0;
+  }
+
   /** From here on others know it, and every change needs a new incarnation. */
   publish(nowMs: number): void {
     if (this.#left) {

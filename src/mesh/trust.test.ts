@@ -61,6 +61,7 @@ describe('trust by key', () => {
       by: 'key',
       groups: [],
       pinned: [],
+      since: 0,
     });
     expect(reasonOf(trust, record(issuer))).toBe('unknown');
   });
@@ -157,6 +158,7 @@ describe('trust by certificate', () => {
       expiresInDays: 90,
       groups: ['lab'],
       pinned: [],
+      since: opened(certificate).notBefore,
     });
   });
 

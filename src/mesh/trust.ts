@@ -63,6 +63,8 @@ export interface Acceptance {
   readonly groups: readonly string[];
   /** Addresses that were given to it: they win over derived ones. */
   readonly pinned: readonly IpAddress[];
+  /** The start of its certificate in seconds since 1970; 0 if it is trusted by key. */
+  readonly since: number;
 }
 
 export interface Denial {
@@ -167,7 +169,7 @@ export class TrustStore {
     if (this.#revokedNodes.has(record.id)) return deny('revoked', 'an authority revoked this node');
     const { name, groups = [], addresses = [], routes = [] } = key;
     const denial = this.#claimsBeyond(record, { name, addresses, routes });
-    return denial ?? { ok: true, by: 'key', groups, pinned: addresses };
+    return denial ?? { ok: true, by: 'key', groups, pinned: addresses, since: 0 };
   }
 
   #judgeByCertificate(record: MemberRecord, nowSeconds: number): Verdict {
@@ -192,6 +194,7 @@ export class TrustStore {
       expiresInDays: Math.floor((notAfter - nowSeconds) / SECONDS_PER_DAY),
       groups: leaf.groups,
       pinned: leaf.addresses,
+      since: leaf.notBefore,
     };
   }
 

@@ -40,6 +40,8 @@ export class MemberEntry implements Member {
   suspicion: Suspicion | null = null;
   /** Addresses that an authority, or the key file, gave it. */
   pinned: readonly IpAddress[] = [];
+  /** Since when it is trusted, see AddressClaim. */
+  since = 0;
   /** Which of its endpoints is tried next. */
   endpointTurn = 0;
   /** What it may say: each message may cost a signature's verification. */
