@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { BUILT_IN_NAMES, parseCandidate } from './candidates.mjs';
 import { BenchError } from './errors.mjs';
-import { issuePlan } from './issue-table.mjs';
+import { goalsPlan } from './goals.mjs';
 import { TESTS } from './measurements.mjs';
 import { VETH_MODES } from './topology.mjs';
 
@@ -27,12 +27,12 @@ const PRESETS = {
     congestion: BOTH_CC,
     plan: VETH_MODES.map((mode) => ({ mode, tests: Object.keys(TESTS) })),
   },
-  issue: {
+  goals: {
     rounds: 5,
     seconds: 3,
     candidates: ['wireguard-go', 'boringtun', 'weft'],
     congestion: ['cubic'],
-    plan: issuePlan(),
+    plan: goalsPlan(),
   },
 };
 
@@ -41,8 +41,8 @@ export const USAGE = `usage: sudo bench/throughput/run.mjs [options]
 Measures WireGuard implementations between two network namespaces, round by round in turn.
 Prints a table: median [lowest-highest] of the rounds, and the ratio to the baseline.
 
-  --preset quick|issue|full
-                          quick (default): under 3 minutes; issue: the rows of the project's goals,
+  --preset quick|goals|full
+                          quick (default): under 3 minutes; goals: the project's goals for speed,
                           with a table of them, about 25 minutes; full: everything, about two hours
   --rounds N              rounds, each with every candidate in turn
   --seconds S             length of one test

@@ -6,7 +6,7 @@ import { parseOptions } from './options.mjs';
 
 describe('parseOptions', () => {
   it('runs a preset as it is', () => {
-    const { plan, builtIn, congestion } = parseOptions(['--preset', 'issue']);
+    const { plan, builtIn, congestion } = parseOptions(['--preset', 'goals']);
     expect(plan.map(({ mode }) => mode)).toEqual(['offloads', 'wire']);
     expect(plan[1].tests).toEqual(['tcp']);
     expect(builtIn).toEqual(['wireguard-go', 'boringtun', 'weft']);
@@ -32,7 +32,7 @@ describe('parseOptions', () => {
   });
 
   it.each([
-    [['--preset', 'slow'], /quick, full, issue/],
+    [['--preset', 'slow'], /quick, full, goals/],
     [['--rounds', '0'], /--rounds 0/],
     [['--tests', 'tcp,udp'], /--tests udp/],
     [['--tests', ','], /empty/],

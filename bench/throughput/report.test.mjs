@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { renderSoak } from '../soak/report.mjs';
 import { colours } from './charts.mjs';
-import { issueRows } from './issue-table.mjs';
+import { goalRows } from './goals.mjs';
 import { renderReport } from './report.mjs';
 import { summarise } from './summary.mjs';
 
@@ -28,7 +28,7 @@ function result() {
     baseline: 'wireguard-go',
     candidates: [...NAMES.map((name) => ({ name })), { name: 'kernel', missing: 'no module' }],
     summary,
-    goals: issueRows(summary),
+    goals: goalRows(summary),
     failures: [{ candidate: 'weft', mode: 'wire', round: 2, test: 'tcp', reason: '<died>' }],
     samples,
   };

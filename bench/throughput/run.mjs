@@ -13,7 +13,7 @@ import { builtInCandidate } from './candidates.mjs';
 import { run, succeeds } from './command.mjs';
 import { haveLxc } from './container.mjs';
 import { BenchError } from './errors.mjs';
-import { formatIssueTable, issueRows } from './issue-table.mjs';
+import { formatGoals, goalRows } from './goals.mjs';
 import { interrupted, runBenchmark } from './life.mjs';
 import { LOSSLESS_PRECISION, LOSSLESS_RATIO } from './lossless.mjs';
 import { canCountCycles, TESTS } from './measurements.mjs';
@@ -190,12 +190,12 @@ async function main() {
     failures,
     samples,
   };
-  if (options.preset === 'issue') result.goals = issueRows(result.summary);
+  if (options.preset === 'goals') result.goals = goalRows(result.summary);
   const { machine } = result;
   process.stdout.write(`${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}\n`);
   for (const line of result.notes) process.stdout.write(`${line}\n`);
   process.stdout.write(`${formatTable(result.summary, names, options.baseline)}\n`);
-  if (result.goals) process.stdout.write(`\n${formatIssueTable(result.goals)}\n`);
+  if (result.goals) process.stdout.write(`\n${formatGoals(result.goals)}\n`);
   for (const { candidate, mode, round, test, reason } of failures) {
     process.stdout.write(`failed: ${candidate}, ${mode}, round ${round}, ${test}: ${reason}\n`);
   }

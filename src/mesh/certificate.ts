@@ -20,13 +20,17 @@ import {
   verifyIn,
 } from './identity.js';
 import { isNodeName } from './record.js';
-import { MAX_CERTIFICATE_BYTES, MAX_NAME_BYTES, MAX_ROUTES, type NodeId } from './types.js';
+import {
+  MAX_CERTIFICATE_BYTES,
+  MAX_NAME_BYTES,
+  MAX_ROUTES,
+  MAX_SECONDS,
+  type NodeId,
+} from './types.js';
 
 export const SERIAL_BYTES = 16;
 export const MAX_GROUPS = 16;
 const MAX_SCOPE_ITEMS = 16;
-/** Seconds since 1970; the year 9999. */
-const MAX_SECONDS = 253_402_300_799;
 
 /** What a delegated issuer may put into certificates. An empty list permits nothing of its kind. */
 export interface IssuerScope {

@@ -11,7 +11,7 @@ import { decodeEndpoint, encodeEndpoint } from '../wire/network.js';
 import { MAX_GROUPS } from './certificate.js';
 import { NODE_ID_BYTES, nodeIdOf, publicKeyOf } from './identity.js';
 import { isNodeName } from './record.js';
-import { MAX_ENDPOINTS, type NodeId } from './types.js';
+import { MAX_ENDPOINTS, MAX_SECONDS, type NodeId } from './types.js';
 
 export const MESH_ID_BYTES = 16;
 export const MESH_KEY_BYTES = 32;
@@ -21,7 +21,6 @@ export const INVITE_SECRET_BYTES = 32;
 const SCHEME = 'weft1:';
 const CHECKSUM_BYTES = 4;
 const MAX_TOKEN_CHARACTERS = 2_048;
-const MAX_SECONDS = 253_402_300_799;
 const LIMITS = { maxBytes: 1_024, maxDepth: 2, maxCount: 64 };
 const PROOF_LABEL = new TextEncoder().encode('weft/invite/1\0');
 

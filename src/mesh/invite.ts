@@ -23,6 +23,7 @@ import {
   MAX_ENDPOINTS,
   MAX_NAME_BYTES,
   MAX_ROUTES,
+  MAX_SECONDS,
   type NodeId,
 } from './types.js';
 
@@ -39,7 +40,6 @@ export {
 
 export const MAX_INVITES = 1_024;
 export const MAX_INVITE_USES = 1_024;
-const MAX_SECONDS = 253_402_300_799;
 /** A certificate holds from this long before it is issued: the joiners' and members' clocks differ. */
 const BACKDATE_SECONDS = 3_600;
 /** How long an invite is remembered after its end, for joiners whose answer was lost. */

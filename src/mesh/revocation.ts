@@ -17,11 +17,10 @@ import {
   signIn,
   verifyIn,
 } from './identity.js';
-import type { NodeId } from './types.js';
+import { MAX_SECONDS, type NodeId } from './types.js';
 
 export const MAX_REASON_BYTES = 128;
 export const MAX_REVOCATION_BYTES = 384;
-const MAX_SECONDS = 253_402_300_799;
 
 export type RevocationSubject =
   /** One certificate, and what it let its subject issue. */

@@ -15,6 +15,8 @@ export const MAX_CAPABILITIES = 16;
 export const MAX_CAPABILITY_BYTES = 32;
 export const MAX_CERTIFICATE_BYTES = 1024;
 export const MAX_MEMBERS = 4096;
+/** The latest time that anything signed may name: seconds since 1970, the year 9999. */
+export const MAX_SECONDS = 253_402_300_799;
 
 /**
  * What a member says of itself, signed by it. The highest incarnation is the valid one: only the owner can raise it, to

@@ -1,6 +1,6 @@
 /** The table of goals: which side of a limit counts as reached, and what is said of a missing row. */
 import { describe, expect, it } from 'vitest';
-import { formatIssueTable, issuePlan, issueRows } from './issue-table.mjs';
+import { formatGoals, goalRows, goalsPlan } from './goals.mjs';
 import { TESTS } from './measurements.mjs';
 import { METRICS } from './metrics.mjs';
 import { summarise } from './summary.mjs';
@@ -19,10 +19,10 @@ function rowOf(metric, values, mode, congestion) {
   const samples = Object.entries(values).map(([name, value]) =>
     sample(metric, name, value, mode, congestion),
   );
-  return issueRows(summarise(samples, 'wireguard-go')).find(({ met }) => met !== '?');
+  return goalRows(summarise(samples, 'wireguard-go')).find(({ met }) => met !== '?');
 }
 
-describe('issueRows', () => {
+describe('goalRows', () => {
   it.each([
     [2.1, 'NO'],
     [2.2, 'yes'],
@@ -61,17 +61,17 @@ describe('issueRows', () => {
   });
 
   it('the table names every row, measured or not', () => {
-    const rows = issueRows([]);
-    const text = formatIssueTable(rows);
+    const rows = goalRows([]);
+    const text = formatGoals(rows);
     expect(text.split('\n')).toHaveLength(rows.length + 2);
     expect(text).toContain('| UDP 64 B, lossless rate | - | - | - | 4x | 8x | ? |');
   });
 
   it('the preset measures every row', () => {
-    const planned = issuePlan().flatMap(({ mode, tests }) =>
+    const planned = goalsPlan().flatMap(({ mode, tests }) =>
       tests.map((test) => `${mode} ${test}`),
     );
-    for (const test of issuePlan().flatMap(({ tests }) => tests))
+    for (const test of goalsPlan().flatMap(({ tests }) => tests))
       expect(TESTS).toHaveProperty(test);
     const samples = METRICS.flatMap(({ name, test }) =>
       ['weft', 'wireguard-go'].flatMap((candidate) =>
@@ -82,7 +82,7 @@ describe('issueRows', () => {
           ),
       ),
     );
-    for (const { title, met } of issueRows(summarise(samples, 'wireguard-go'))) {
+    for (const { title, met } of goalRows(summarise(samples, 'wireguard-go'))) {
       expect(met, title).not.toBe('?');
     }
   });

@@ -33,7 +33,7 @@ const SUBJECT = 'weft';
 const RIVAL = 'wireguard-go';
 
 /** The tests that the rows need. */
-export function issuePlan() {
+export function goalsPlan() {
   return [
     {
       mode: 'offloads',
@@ -59,7 +59,7 @@ export function issuePlan() {
  *   others: Record<string, {value: number, ratio: number, ahead: boolean}>}[]}
  *   others: the medians of further candidates, and weft's ratio to them
  */
-export function issueRows(summary) {
+export function goalRows(summary) {
   return GOALS.map(({ title, metric, mode, atLeast, wanted }) => {
     const row = metric
       .map((name) => summary.find((candidate) => isOf(candidate, name, mode)))
@@ -84,7 +84,7 @@ const isOf = (row, metric, mode) =>
   row.metric === metric && row.mode === mode && (row.congestion ?? 'cubic') === 'cubic';
 
 /** Row | weft | wireguard-go | ratio | at least | goal | met, then weft's ratio to the others. */
-export function formatIssueTable(rows) {
+export function formatGoals(rows) {
   const names = [...new Set(rows.flatMap((row) => Object.keys(row.others)))];
   const figure = (value, unit) => (value === null ? '-' : `${formatFigure(value)} ${unit}`);
   const limit = (value) => `${value}x`;
