@@ -1,0 +1,129 @@
+// The sending half of a bond: which path each packet takes, and when it leaves.
+//
+//   classify        FlowClasses: latency, sparse or bulk
+//     -> choose     Scheduler: the path that delivers it earliest; the pad of the equaliser; none: dropped, as all wait too long
+//     -> take       SentRing remembers it; room in the path's CiphertextStore, where the caller seals it
+//     -> pump       Pacer: what is due leaves; copies for excluded paths (probes) and in redundant mode
+//   and back:
+//     on_report     PathRate (capacity), LossJudge (policer or random), Exclusion, Equaliser (BBR)
+//     on_nack       Repair: the same ciphertext again
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "bond/frames.h"
+#include "bond/types.h"
+
+namespace weft::bond {
+
+// Where datagrams go. `data` holds `count` of `segment` bytes each, the last possibly shorter.
+class Wire {
+ public:
+  virtual ~Wire() = default;
+  // False: refused by the host, as its uplink is down.
+  virtual bool send(PathId path, const uint8_t* data, uint32_t length, uint32_t segment, uint32_t count,
+                    uint8_t traffic_class) = 0;
+};
+
+// A decision about one packet.
+struct Placement {
+  Class cls = Class::kBulk;
+  PathId path = 0;
+  uint64_t leave_ns = 0;
+  PathSet copies = 0;  // further paths that get the same ciphertext
+};
+
+// What the control plane decides; the rest is measured here.
+struct Policy {
+  Mode mode = Mode::kAggregate;
+  std::array<Role, kMaxPaths> role{};
+  std::array<uint8_t, kMaxPaths> weight{};  // per cent, 10-100: how much of its measured rate the path is trusted with
+  bool repair = true;
+  std::vector<ClassRule> rules;
+};
+
+// Why a path is used as it is; for people.
+enum class Reason : uint8_t {
+  kActive,
+  kLoss,         // excluded: more than 3 % lost
+  kSilent,       // excluded: nothing came back
+  kRefused,      // excluded: the host cannot send by it
+  kStandby,      // backup, or another is pinned, or the mode uses one path
+  kOff,
+  kUnvalidated,
+};
+
+// A snapshot of a path, for the evaluator and for people.
+struct PathStatus {
+  Reason reason = Reason::kUnvalidated;
+  double rate_bps = 0;         // what it is believed to carry
+  double delivered_bps = 0;    // what arrived lately
+  double offered_bps = 0;      // what was sent lately
+  double queue_delay_ms = 0;
+  double delay_difference_ms = 0;  // one way, above that of the fastest
+  double jitter_ms = 0;
+  double loss = 0;             // of the last second's bulk, 0-1
+  uint64_t sent_packets = 0;
+  uint64_t sent_bytes = 0;
+  uint64_t lost_packets = 0;   // in all
+  uint64_t repaired_packets = 0;
+};
+
+class Sender {
+ public:
+  Sender();
+  ~Sender();
+
+  // A path that is validated now (or again): starts to be measured. `rtt_ns`: of its validation.
+  void add_path(uint64_t now, PathId path, uint64_t rtt_ns, uint32_t mtu);
+  void remove_path(uint64_t now, PathId path);
+  void on_rtt(uint64_t now, PathId path, uint64_t rtt_ns);
+  // The largest UDP payload that the path carries.
+  void set_mtu(PathId path, uint32_t bytes);
+  void set_policy(uint64_t now, const Policy& policy);
+
+  // Packets are sealed under another session from here on, with counters from 0.
+  void start_session(SessionIndex session);
+
+  // `ip`: the inner packet's first bytes, at least its IP header; `length`: of all of it.
+  Class classify(uint64_t now, std::span<const uint8_t> ip, uint32_t length);
+  // None: it is to be dropped. `wire_bytes`: of its UDP payload.
+  std::optional<Placement> choose(uint64_t now, Class cls, uint32_t wire_bytes);
+  // Sequence number of the next latency packet's trailer.
+  uint16_t next_latency_sequence();
+  // Room for the message, which is to be written and sealed before pump(). Counters ascend.
+  uint8_t* take(uint64_t now, const Placement& placement, uint64_t counter, uint32_t wire_bytes, uint8_t traffic_class);
+  // This counter went to a control frame.
+  void skip(uint64_t counter);
+
+  // Sends what is due.
+  void pump(uint64_t now, Wire& wire);
+  // When pump() or tick() has something to do; kNever = not before another call.
+  uint64_t next_deadline() const;
+  // What happens by time alone: exclusion of silent paths, decay without reports.
+  void tick(uint64_t now);
+
+  void on_report(uint64_t now, const Report& report);
+  void on_nack(uint64_t now, const Nack& nack);
+  // What the receiver is to know, if that changed or is due again.
+  std::optional<PathState> path_state_due(uint64_t now);
+
+  // The path for what belongs to no class: control frames, handshakes. kNoPath: none is validated.
+  PathId best_path() const;
+  // Those that carry something, the best first: control frames go out on the first two.
+  PathSet active() const;
+  // Nothing has been sent for so long that the receiver need not report.
+  bool idle(uint64_t now) const;
+  PathStatus status(uint64_t now, PathId path) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;  // to be replaced by members as the parts take shape
+};
+
+}  // namespace weft::bond
