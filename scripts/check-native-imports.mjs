@@ -1,5 +1,6 @@
 // Part of `npm run lint`: the rules of the native tree that no compiler knows.
-//   - includes go down the layers only: util <- {crypto, routing, tun, net, io} <- peer <- engine <- binding
+//   - includes go down the layers only: util <- {crypto, routing, tun, net, io} <- bond <- peer <- engine <- binding,
+//     and bond, which a simulator runs, knows of util and net alone
 //   - Node-API headers appear in binding/ alone, and tests and fuzz targets do without
 //   - native/sources.txt and native/binding-sources.txt list the sources there are, sorted
 //   - src/dataplane/native.ts alone loads the addon
@@ -11,9 +12,10 @@ const BELOW_ENGINE = ['util', ...LEAVES, 'peer'];
 const MAY_INCLUDE = {
   util: [],
   ...Object.fromEntries(LEAVES.map((leaf) => [leaf, ['util']])),
-  peer: ['util', ...LEAVES],
-  engine: BELOW_ENGINE,
-  binding: [...BELOW_ENGINE, 'engine'],
+  bond: ['util', 'net'],
+  peer: ['util', ...LEAVES, 'bond'],
+  engine: [...BELOW_ENGINE, 'bond'],
+  binding: [...BELOW_ENGINE, 'bond', 'engine'],
 };
 const NODE_HEADER = /^(node|napi|uv|v8)\b|^(node_api|js_native_api)/;
 const ADDON_LOADER = 'src/dataplane/native.ts';

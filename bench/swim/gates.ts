@@ -1,5 +1,6 @@
 // What the mesh promises, and whether the results bear it out.
 
+import { DEFAULT_SWIM_CONFIG } from '../../src/mesh/swim/config.js';
 import type {
   Convergence,
   Detection,
@@ -37,63 +38,62 @@ function gate<T>(
 const inSeconds = (ms: number | null) => (ms === null ? 'never' : `${(ms / 1000).toFixed(1)} s`);
 
 export function gates(report: Report): Gate[] {
-  const ours = <T extends { profile: string }>(section: string) =>
-    resultsOf<T>(report, section).filter(({ profile }) => profile === 'weft');
-  const { probeIntervalMs } = report.profiles.weft;
+  const of = <T>(section: string) => resultsOf<T>(report, section);
+  const { probeIntervalMs } = DEFAULT_SWIM_CONFIG;
   return [
     gate(
       'A killed node is suspected within two probe intervals (median)',
-      ours<Detection>('detection').filter(({ lossRate }) => lossRate === 0),
+      of<Detection>('detection').filter(({ lossRate }) => lossRate === 0),
       (r) => `${r.nodes} nodes: ${inSeconds(r.firstSuspected.median)}`,
       (r) => r.firstSuspected.median <= 2 * probeIntervalMs,
     ),
     gate(
       'It is dead within the most that its suspicion lasts',
-      ours<Detection>('detection').filter(({ lossRate }) => lossRate === 0),
+      of<Detection>('detection').filter(({ lossRate }) => lossRate === 0),
       (r) => `${r.nodes} nodes: ${inSeconds(r.allDead.max)} of ${inSeconds(r.suspicionMaxMs)}`,
       (r) => r.allDead.max - r.firstSuspected.max <= r.suspicionMaxMs,
     ),
     gate(
       'A living node is never declared dead under 20 % loss in 24 hours at 100 nodes',
-      ours<FalseAlarmRate>('false-alarms').filter((r) => r.lossRate <= 0.2),
+      of<FalseAlarmRate>('false-alarms').filter((r) => r.lossRate <= 0.2),
       (r) => `${r.nodes} nodes, ${r.lossRate * 100} %, ${r.hours} h: ${r.deaths}`,
       (r) => r.deaths === 0,
       (r) => r.nodes === 100 && r.lossRate === 0.2 && r.hours >= 24,
     ),
     gate(
       'A change reaches the median node of 1,000 within 2 s',
-      ours<Convergence>('convergence').filter(({ lossRate }) => lossRate === 0),
+      of<Convergence>('convergence').filter(({ lossRate }) => lossRate === 0),
       (r) => `${r.nodes} nodes: ${inSeconds(r.perNode.median)}`,
       (r) => r.perNode.median < 2_000,
       (r) => r.nodes >= 1_000,
     ),
     gate(
       'An idle node of 100 sends less than 1 kB/s',
-      ours<Idle>('idle').filter(({ nodes }) => nodes === 100),
+      of<Idle>('idle').filter(({ nodes }) => nodes === 100),
       (r) => `${r.bytesPerSecond.max.toFixed(0)} B/s`,
       (r) => r.bytesPerSecond.max < 1_000,
     ),
     gate(
       'An idle node of 100 takes less than 1 % of a core',
-      ours<Idle>('idle').filter(({ nodes, crypto }) => nodes === 100 && crypto === 'real'),
+      of<Idle>('idle').filter(({ nodes, crypto }) => nodes === 100 && crypto === 'real'),
       (r) => `${(r.cpuShare * 100).toFixed(3)} %`,
       (r) => r.cpuShare < 0.01,
     ),
     gate(
       'A partition of an hour heals within 60 s',
-      ours<Partition>('partition'),
+      of<Partition>('partition'),
       (r) => `${r.nodes} nodes: ${inSeconds(r.healedMs)}`,
       (r) => r.healedMs !== null && r.healedMs <= 60_000,
     ),
     gate(
       'All restarted with every seed gone: the mesh forms from what was saved',
-      ours<Restart>('restart'),
+      of<Restart>('restart'),
       (r) => `${r.nodes} nodes: ${inSeconds(r.formedMs)}`,
       (r) => r.formedMs !== null,
     ),
     gate(
       'A new node knows all within 2 s',
-      ours<Joining>('join'),
+      of<Joining>('join'),
       (r) => `${r.nodes} nodes: ${inSeconds(r.knowsAllMs)}`,
       (r) => r.knowsAllMs !== null && r.knowsAllMs <= 2_000,
     ),

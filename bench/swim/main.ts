@@ -5,13 +5,12 @@ import { cpus } from 'node:os';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Preset, planOf } from './plan.js';
-import { PROFILES } from './profiles.js';
 import { renderReport } from './report.js';
 import type { Report } from './results.js';
 
 const USAGE = `usage: bench/swim/run.mjs [--preset quick|full] [--only PREFIX] [--out PATH] [--fresh]
   --preset  quick: minutes (default); full: hours
-  --only    measurements whose name begins so, such as "false-alarms weft"
+  --only    measurements whose name begins with these words, such as "false-alarms 100"
   --out     PATH.json and PATH.html; default bench-results/swim. Results that are there are kept
   --fresh   measure them again
 `;
@@ -33,10 +32,9 @@ if (values.help || !['quick', 'full'].includes(values.preset)) {
 const json = `${values.out}.json`;
 const report: Report = existsSync(json)
   ? JSON.parse(readFileSync(json, 'utf8'))
-  : { startedAt: new Date().toISOString(), cpu: '', node: '', profiles: PROFILES, results: {} };
+  : { startedAt: new Date().toISOString(), cpu: '', node: '', results: {} };
 report.cpu = cpus()[0]?.model ?? 'unknown';
 report.node = process.version;
-report.profiles = PROFILES;
 
 function save(path: string, text: string): void {
   writeFileSync(`${path}.new`, text);
@@ -45,7 +43,7 @@ function save(path: string, text: string): void {
 
 mkdirSync(dirname(json), { recursive: true });
 for (const { name, run } of await planOf(values.preset as Preset)) {
-  if (!name.startsWith(values.only)) continue;
+  if (values.only !== '' && !`${name} `.startsWith(`${values.only} `)) continue;
   if (report.results[name] !== undefined && !values.fresh) continue;
   const startedMs = performance.now();
   const keep = (result: unknown) => {

@@ -1,23 +1,23 @@
 // What is measured, each in a simulation of its own. All times are virtual; only the CPU is real.
 
 import type { MeshCrypto } from '../../src/core/crypto.js';
+import { DEFAULT_SWIM_CONFIG } from '../../src/mesh/swim/config.js';
 import { minimumTimeoutMs } from '../../src/mesh/swim/suspicion.js';
 import { agree, disagreements } from '../../test/sim/agreement.js';
 import { createWorld, type WorldOptions } from '../../test/sim/mesh-world.js';
 import { DeathWatch, FalseAlarms, quantile, SpreadWatch } from '../../test/sim/metrics.js';
 import type { SimulatedNode } from '../../test/sim/node.js';
 import { endpointOf, type Simulation } from '../../test/sim/simulation.js';
-import { PROFILES, type ProfileName } from './profiles.js';
 
 export interface Conditions {
   readonly nodes: number;
-  readonly profile: ProfileName;
   readonly lossRate: number;
   readonly seed: number;
 }
 
 export interface Spread {
   readonly median: number;
+  readonly p90: number;
   readonly p99: number;
   readonly max: number;
 }
@@ -42,6 +42,7 @@ function spreadOf(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
   return {
     median: quantile(sorted, 0.5),
+    p90: quantile(sorted, 0.9),
     p99: quantile(sorted, 0.99),
     max: sorted.at(-1) ?? Number.NaN,
   };
@@ -52,12 +53,11 @@ const MAX_FORMED = 100;
 
 /** A mesh that has formed without loss, then meets the conditions. `formedMs`: from the start of all nodes at once. */
 export function formedWorld(
-  { nodes, profile, lossRate, seed }: Conditions,
+  { nodes, lossRate, seed }: Conditions,
   options: Partial<WorldOptions> = {},
 ): { simulation: Simulation; formedMs: number } {
   const acquainted = nodes > MAX_FORMED;
-  const timings = PROFILES[profile];
-  const simulation = createWorld({ seed, nodes, timings, acquainted, ...options });
+  const simulation = createWorld({ seed, nodes, acquainted, ...options });
   for (const node of simulation.nodes) node.start();
   const formedMs = simulation.runUntil(() => agree(simulation), FORM_LIMIT_MS, 100);
   if (formedMs === null) throw new Error(`No mesh: ${disagreements(simulation).join('; ')}`);
@@ -106,8 +106,7 @@ export function measureDetection(conditions: Conditions, kills: number) {
     simulation.runUntil(() => agree(simulation), 5 * MINUTE_MS, 500);
     simulation.run(simulation.random.between(0, 5_000));
   }
-  const { suspicionMultiplier, suspicionMaxMultiplier, probeIntervalMs } =
-    PROFILES[conditions.profile];
+  const { suspicionMultiplier, suspicionMaxMultiplier, probeIntervalMs } = DEFAULT_SWIM_CONFIG;
   const minimumMs = minimumTimeoutMs(suspicionMultiplier, conditions.nodes, probeIntervalMs);
   return {
     ...conditions,

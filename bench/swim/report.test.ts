@@ -1,21 +1,20 @@
 // The report says what the results say.
 
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_SWIM_CONFIG } from '../../src/mesh/swim/config.js';
 import { lineChart } from './charts.js';
 import { gates } from './gates.js';
-import { PROFILES, serfModelSeconds } from './profiles.js';
+import { firstSuspectedMs, memberlistSuspicionMs, serfModelSeconds } from './published.js';
 import { renderReport } from './report.js';
 import type { Report } from './results.js';
 
-const conditions = { nodes: 100, profile: 'weft', lossRate: 0.2, seed: 1 };
+const conditions = { nodes: 100, lossRate: 0.2, seed: 1 };
 
 function reportWith(results: Record<string, unknown>): Report {
-  return { startedAt: '', cpu: '<cpu>', node: '', profiles: PROFILES, results };
+  return { startedAt: '', cpu: '<cpu>', node: '', results };
 }
 
 const falseAlarms = (hours: number, deaths: number) => ({
-  'false-alarms weft 100 0.2': {
+  'false-alarms 100 0.2': {
     ...conditions,
     hours,
     deaths,
@@ -64,14 +63,17 @@ describe('the page', () => {
 });
 
 test("Serf's model: the time grows with log N, with the interval, and with loss", () => {
-  const seconds = (nodes: number, lossRate = 0) =>
-    serfModelSeconds(nodes, 0.9999, PROFILES.memberlist, lossRate);
+  const seconds = (nodes: number, lossRate = 0) => serfModelSeconds(nodes, 0.9999, lossRate);
   // its default: 30 nodes, 0.2 s, fanout 3: 8.4 rounds at 99.99 %
   expect(seconds(30)).toBeCloseTo((Math.log(31 * 9999) / 1.5) * 0.2, 9);
   expect(seconds(1_000) - seconds(100)).toBeCloseTo(seconds(100) - seconds(10), 1);
   expect(seconds(30, 0.5)).toBeCloseTo(2 * seconds(30), 9);
 });
 
-test('our profile is what runs by default', () => {
-  expect(PROFILES.weft).toBe(DEFAULT_SWIM_CONFIG);
+test("memberlist's suspicion lasts as it documents", () => {
+  expect(memberlistSuspicionMs(100)).toEqual({ minMs: 8_000, maxMs: 48_000 });
+});
+
+test('a killed node is suspected within two intervals in 1 - 1/e of all cases', () => {
+  expect(firstSuspectedMs(1 - 1 / Math.E)).toBeCloseTo(2_000, 9);
 });

@@ -1,8 +1,6 @@
 // What a report is made of: the results of measurements.ts by the names of plan.ts, as they are kept in JSON.
 
-import type { SwimConfig } from '../../src/mesh/swim/config.js';
 import type * as measure from './measurements.js';
-import type { ProfileName } from './profiles.js';
 
 export type Convergence = ReturnType<typeof measure.measureConvergence>;
 export type Detection = ReturnType<typeof measure.measureDetection>;
@@ -17,7 +15,6 @@ export interface Report {
   startedAt: string;
   cpu: string;
   node: string;
-  profiles: Readonly<Record<ProfileName, SwimConfig>>;
   /** By the name of the task. */
   results: Record<string, unknown>;
 }

@@ -142,6 +142,27 @@ TEST(ReplayFilter, ResetForgets) {
   EXPECT_TRUE(filter.accept(100000));
 }
 
+TEST(ReplayFilter, WideningForgetsNothingAndJudgesNoMoreOfThePast) {
+  constexpr uint32_t kNarrow = 128;
+  for (const uint64_t highest : {uint64_t{5}, uint64_t{127}, uint64_t{10'007}}) {
+    ReplayFilter narrow(kNarrow);
+    ReplayFilter widened(kNarrow);
+    for (uint64_t counter = 0; counter <= highest; counter += counter % 3 + 1) {
+      narrow.accept(counter);
+      widened.accept(counter);
+    }
+    widened.widen(2048);
+    for (uint64_t counter = 0; counter <= highest; ++counter) {
+      ASSERT_EQ(widened.accept(counter), narrow.accept(counter)) << counter << " of " << highest;
+    }
+    // From here on it is as wide as it says.
+    const uint64_t far = highest + 1500;
+    EXPECT_TRUE(widened.accept(far));
+    EXPECT_TRUE(widened.accept(highest + 1));
+    EXPECT_FALSE(widened.accept(highest + 1));
+  }
+}
+
 class ReplayFilterSizes : public ::testing::TestWithParam<uint32_t> {};
 
 TEST_P(ReplayFilterSizes, AgreesWithSet) {

@@ -6,7 +6,7 @@ import { readTextIfThere } from '../node/atomic-file.js';
 import { DEFAULT_DEVICE } from '../node/config.js';
 import { type AskOptions, ask } from '../node/control-client.js';
 import { controlSocketPath } from '../node/control-protocol.js';
-import type { NodePaths } from '../node/settings.js';
+import { CONFIG_LIMITS, type NodePaths } from '../node/settings.js';
 
 export type OptionSpecs = NonNullable<ParseArgsConfig['options']>;
 export type OptionValues = Readonly<Record<string, unknown>>;
@@ -53,7 +53,7 @@ export class Context {
     const given = this.text('interface') ?? process.env.WEFT_INTERFACE;
     if (given) return given;
     // a mistake elsewhere in the file must not hide the node that runs
-    const text = readTextIfThere(this.paths.config) ?? '';
+    const text = readTextIfThere(this.paths.config, CONFIG_LIMITS) ?? '';
     return /^[ \t]*Device[ \t]*=[ \t]*([^\s#]+)/im.exec(text)?.[1] ?? DEFAULT_DEVICE;
   }
 

@@ -44,6 +44,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/ping.js')).ping,
   },
   {
+    name: 'path',
+    summary: 'uplinks used as one: ls, explain, pin, drain',
+    load: async () => (await import('./commands/path.js')).path,
+  },
+  {
     name: 'invite',
     summary: 'print an invite for another node',
     load: async () => (await import('./commands/invite.js')).invite,

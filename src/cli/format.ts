@@ -36,6 +36,11 @@ export function formatBytes(bytes: number): string {
   return `${unit > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)}${units[unit]}`;
 }
 
+/** "0bit/s", "850kbit/s", "38Mbit/s": bits per second, powers of 1000. */
+export function formatRate(bitsPerSecond: number): string {
+  return `${formatBytes(bitsPerSecond)}bit/s`;
+}
+
 /** "0.42ms", "8.1ms", "112ms"; "-" if there is none. */
 export function formatMs(ms: number | null): string {
   if (ms === null) return '-';

@@ -1,9 +1,11 @@
 // The process of a mesh node, in the foreground or as the daemon.
 
+import { availableParallelism } from 'node:os';
 import { openAgent } from '../node/agent.js';
 import type { Config } from '../node/config.js';
 import { jsonSink, MeshLog, textSink } from '../node/mesh-log.js';
 import type { Context } from './command.js';
+import { parseEngine } from './engine.js';
 
 /**
  * Serves until a signal, weft down, or until the interface is removed.
@@ -27,7 +29,13 @@ export async function serveMesh(
     ? textSink((text) => process.stdout.write(text))
     : jsonSink(config.device, 1);
   const log = new MeshLog(config.logLevel, sink);
-  const agent = await openAgent({ paths: context.paths, log, config, version: context.version });
+  const agent = await openAgent({
+    paths: context.paths,
+    log,
+    config,
+    version: context.version,
+    engine: parseEngine(process.env, availableParallelism()),
+  });
   down = () => void agent.down();
   reload = () => {
     agent.reload().catch((error: unknown) => {

@@ -5,6 +5,9 @@ import type { Path } from './types.js';
 /** The capability that both ends must have signed before any control frame is sent. */
 export const BOND_CAPABILITY = 'bond/1';
 
+/** Beside it, of a node with more than one uplink: this and their number. */
+export const UPLINKS_CAPABILITY = 'uplinks/';
+
 /** At most so many paths a peer. */
 export const MAX_BOND_PATHS = 8;
 

@@ -5,6 +5,6 @@ export interface Random {
 
 /** A uniformly random unsigned 32-bit integer. */
 export function randomUint32(random: Random): number {
-  const b = random.bytes(4);
-  return new DataView(b.buffer, b.byteOffset, 4).getUint32(0, true);
+  const [a = 0, b = 0, c = 0, d = 0] = random.bytes(4);
+  return (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
 }

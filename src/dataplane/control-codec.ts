@@ -5,7 +5,7 @@ import type { Datagram, Endpoint, Path, PeerId, Prefix } from '../core/types.js'
 import type { ControlBatch, ControlEvent } from './dataplane.js';
 
 const ENDPOINT_BYTES = 24;
-const PATH_BYTES = 48;
+export const PATH_BYTES = 48;
 const PREFIX_BYTES = 18;
 const BATCH_HEADER_BYTES = 16;
 const EVENT_BYTES = 40;
@@ -62,7 +62,7 @@ function readEndpoint(bytes: Uint8Array, view: DataView, at: number): Endpoint {
   };
 }
 
-function readPath(bytes: Uint8Array, view: DataView, at: number): Path {
+export function readPath(bytes: Uint8Array, view: DataView, at: number): Path {
   const remote = readEndpoint(bytes, view, at);
   const hasLocal = bytes[at + 1] === 1;
   return {

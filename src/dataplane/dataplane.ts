@@ -1,6 +1,7 @@
 // The one boundary between the control plane and the data plane: types only. Everything that crosses is here.
 // native.ts implements it on the addon, fake.ts in memory; test/compliance runs one suite on both.
 
+import type { BondPolicy, BondStatus } from '../core/bond.js';
 import type {
   Datagram,
   Endpoint,
@@ -77,6 +78,16 @@ export interface DataPlane {
   handshakeReceived(id: PeerId, path: Path, length: number): void;
   /** Sends a datagram that belongs to no peer (a cookie reply, gossip) along a path. */
   sendDatagram(path: Path, bytes: Uint8Array): void;
+
+  /**
+   * Uses several uplinks to the peer, if it does the same: the ways to be tried, each with its local address and
+   * interface; replaces the earlier list. null: one path and nothing but standard WireGuard, as at first.
+   */
+  setBond(id: PeerId, ways: readonly Path[] | null): void;
+  /** How the paths of a bond are used; at first all, by earliest delivery. Without a bond nothing happens. */
+  setBondPolicy(id: PeerId, policy: BondPolicy): void;
+  /** The paths of a peer's bond as they are now; null: it has none. */
+  bondStatus(id: PeerId): BondStatus | null;
 
   /** Resolves when all earlier calls have taken effect. */
   sync(): Promise<void>;

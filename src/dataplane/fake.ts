@@ -1,6 +1,7 @@
 // The data plane in memory, for tests and the simulator: same observable behaviour as the addon (test/compliance), with
 // the clock, the cipher and the network injected. Plaintext packets go in by inject() and come out in `delivered`.
 
+import type { BondPolicy, BondStatus } from '../core/bond.js';
 import { WeftError } from '../core/errors.js';
 import type {
   Datagram,
@@ -12,6 +13,7 @@ import type {
   Prefix,
 } from '../core/types.js';
 import type { ControlBatch, ControlEvent, DataPlane } from './dataplane.js';
+import { fakeBondStatus } from './fake-bond.js';
 import type { FakeCipher } from './fake-cipher.js';
 import type { FakeDatagram, FakeNetwork, FakeSocket } from './fake-network.js';
 import {
@@ -62,9 +64,12 @@ export class FakeDataPlane implements DataPlane {
   /** Called with each of them too. */
   onDelivered: (packet: Uint8Array) => void = () => {};
   firewallMark = 0;
+  /** The last policy of each bond. */
+  readonly bondPolicies = new Map<PeerId, BondPolicy>();
   readonly #options: FakeDataPlaneOptions;
   readonly #peers = new Map<PeerId, FakePeer>();
   readonly #byIndex = new Map<number, { peer: FakePeer; keypair: LiveKeypair }>();
+  readonly #bonds = new Map<PeerId, readonly Path[]>();
   readonly #routes = new FakeRoutes();
   readonly #drops = new Map<string, bigint>();
   #socket: FakeSocket | null = null;
@@ -137,6 +142,8 @@ export class FakeDataPlane implements DataPlane {
     const peer = this.#peer(id);
     this.#retire(peer.clearKeypairs());
     this.#routes.removePeer(id);
+    this.#bonds.delete(id);
+    this.bondPolicies.delete(id);
     this.#peers.delete(id);
     this.stats.close(id);
     this.#emit({ type: 'peer-removed', peer: id });
@@ -424,6 +431,24 @@ export class FakeDataPlane implements DataPlane {
   /** As `ip link delete` would. */
   deleteLink(): void {
     this.#emit({ type: 'link-gone' });
+  }
+
+  // --- bonds: told back as they were asked for; the fake sends by the peer's endpoint only
+
+  setBond(id: PeerId, ways: readonly Path[] | null): void {
+    this.#peer(id);
+    if (ways === null) this.#bonds.delete(id);
+    else this.#bonds.set(id, ways);
+  }
+
+  setBondPolicy(id: PeerId, policy: BondPolicy): void {
+    this.#peer(id);
+    this.bondPolicies.set(id, policy);
+  }
+
+  bondStatus(id: PeerId): BondStatus | null {
+    const ways = this.#bonds.get(id);
+    return ways === undefined ? null : fakeBondStatus(ways);
   }
 
   sync(): Promise<void> {

@@ -2,6 +2,7 @@
 // bytes of control-codec.ts; decides nothing.
 
 import { createRequire } from 'node:module';
+import type { BondPolicy, BondStatus } from '../core/bond.js';
 import { WeftError } from '../core/errors.js';
 import {
   type Endpoint,
@@ -12,6 +13,7 @@ import {
   type PeerStats,
   type Prefix,
 } from '../core/types.js';
+import { decodeBondStatus, encodePolicy, encodeWays } from './bond-codec.js';
 import { decodeBatch, encodeEndpoint, encodePath, encodePrefixes } from './control-codec.js';
 import type { ControlBatch, ControlEvent, DataPlane } from './dataplane.js';
 import type { EngineKind, EngineOptions } from './engine.js';
@@ -61,6 +63,9 @@ interface AddonDataPlane {
   handshakeReceived(id: number, path: Uint8Array, length: number): void;
   sendDatagram(path: Uint8Array, bytes: Uint8Array): void;
   sync(token: number): void;
+  setBond(id: number, ways: Uint8Array | null): void;
+  setBondPolicy(id: number, policy: Uint8Array): void;
+  bondStatus(id: number): Uint8Array | null;
   /** Returns the errno's name if real time was asked for and not permitted. */
   start(onReadable: () => void): string | undefined;
   read(maxDatagrams: number): Uint8Array;
@@ -346,6 +351,19 @@ class NativeDataPlane implements DataPlane {
 
   sendDatagram(path: Path, bytes: Uint8Array): void {
     this.#addon.sendDatagram(encodePath(path), bytes);
+  }
+
+  setBond(id: PeerId, ways: readonly Path[] | null): void {
+    this.#addon.setBond(id, ways === null ? null : encodeWays(ways));
+  }
+
+  setBondPolicy(id: PeerId, policy: BondPolicy): void {
+    this.#addon.setBondPolicy(id, encodePolicy(policy));
+  }
+
+  bondStatus(id: PeerId): BondStatus | null {
+    const status = this.#closed ? null : this.#addon.bondStatus(id);
+    return status === null ? null : decodeBondStatus(status);
   }
 
   sync(): Promise<void> {

@@ -31,8 +31,15 @@ export type MeshEffect =
   | { readonly type: 'save-state'; readonly state: MeshState }
   /** A revocation that was not known yet: to be kept on the disk. */
   | { readonly type: 'save-revocation'; readonly bytes: Uint8Array }
-  /** The issuer's invites have changed: to be on the disk before the effects that follow are carried out. */
-  | { readonly type: 'save-invites'; readonly state: Uint8Array }
+  /**
+   * The issuer's invites have changed, and `certificate` was signed, if it is not null: to be on the disk, and invitesSaved()
+   * to be told, which sends the answers that wait for it.
+   */
+  | {
+      readonly type: 'save-invites';
+      readonly state: Uint8Array;
+      readonly certificate: Uint8Array | null;
+    }
   | {
       readonly type: 'event';
       readonly level: 'debug' | 'info' | 'warn' | 'error';

@@ -22,6 +22,18 @@ export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
   );
 }
 
+/**
+ * Whether a member may name it as its own: not this host itself, not a link without its scope, not an IPv4 address in IPv6
+ * disguise (RFC 6890; RFC 4291, 2.5). Private addresses are others' LANs as well as ours, and may be tried.
+ */
+export function isContactable({ address }: Endpoint): boolean {
+  const [first = 0, second = 0] = address;
+  if (address.length === 4) return first !== 127 && !(first === 169 && second === 254);
+  const isLinkLocal = first === 0xfe && (second & 0xc0) === 0x80;
+  const isEmbedded = address.slice(0, 8).every((byte) => byte === 0);
+  return !isLinkLocal && !isEmbedded;
+}
+
 /** Without repetitions, at most `max`. */
 export function distinctEndpoints(endpoints: readonly Endpoint[], max: number): Endpoint[] {
   const byKey = new Map<string, Endpoint>();
@@ -38,14 +50,17 @@ export class ObservedEndpoints {
 
   /** True if what is agreed on may have changed. */
   report(reporter: NodeId, endpoint: Endpoint): boolean {
-    const known = this.#byReporter.get(reporter);
+    let replaced = this.#byReporter.get(reporter);
     this.#byReporter.delete(reporter);
     this.#byReporter.set(reporter, endpoint);
     if (this.#byReporter.size > MAX_REPORTERS) {
-      const [oldest] = this.#byReporter.keys();
-      if (oldest !== undefined) this.#byReporter.delete(oldest);
+      const [oldest] = this.#byReporter;
+      if (oldest !== undefined) {
+        replaced = oldest[1];
+        this.#byReporter.delete(oldest[0]);
+      }
     }
-    return known === undefined || !sameEndpoint(known, endpoint);
+    return replaced === undefined || !sameEndpoint(replaced, endpoint);
   }
 
   /** Seen by at least two, most often seen first. */

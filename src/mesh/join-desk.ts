@@ -16,11 +16,27 @@ export type InviteRequest = Omit<InviteOptions, 'endpoints'> & {
   readonly endpoints?: readonly Endpoint[];
 };
 
+/** Joiners whose answer waits for the disk. */
+const MAX_WAITING = 64;
+
+/** What is said once the use of an invite is on the disk. */
+interface Answer {
+  readonly to: NodeId;
+  readonly path: Path;
+  readonly inviteId: Uint8Array;
+  readonly certificate: Uint8Array;
+}
+
 export class JoinDesk {
   readonly #context: MeshContext;
   readonly #post: Post;
   readonly #own: OwnRecord;
   invites: InviteBook | null = null;
+  readonly #waiting: Answer[] = [];
+  /** `save-invites` that were not reported on; the last says it all. */
+  #saving = 0;
+  /** The invites as they are now could not be saved. */
+  #unsaved = false;
 
   constructor(context: MeshContext, post: Post, own: OwnRecord) {
     this.#context = context;
@@ -38,7 +54,7 @@ export class JoinDesk {
     const endpoints = request.endpoints ?? this.#own.record.endpoints;
     const { seconds } = this.#context.wallTime();
     const token = this.invites.issue(seconds, { ...request, endpoints });
-    this.#save(this.invites);
+    this.#save(this.invites, null);
     return token;
   }
 
@@ -60,15 +76,29 @@ export class JoinDesk {
       ]);
       return;
     }
+    const { certificate, isNew } = redemption;
+    const answer = { to: from, path, inviteId, certificate };
     // A joiner that asks again costs no write, and its name, which was not looked at, is in no log.
-    if (redemption.isNew) {
-      this.#save(this.invites);
-      counters.add('joined');
-      effects.event('info', 'an invite was redeemed', { joiner: from, name });
-    } else {
-      counters.add('join-repeated');
-    }
-    this.#post.sendTo(nowMs, from, path, [this.#acceptance(inviteId, redemption.certificate)]);
+    counters.add(isNew ? 'joined' : 'join-repeated');
+    if (isNew) effects.event('info', 'an invite was redeemed', { joiner: from, name });
+    if (isNew || (this.#unsaved && this.#saving === 0)) this.#save(this.invites, certificate);
+    if (this.#saving === 0) this.#answer(nowMs, answer);
+    else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(answer);
+    else counters.add('join-waiting-full');
+  }
+
+  /** The answer to the effect `save-invites`. What could not be saved is not answered: the joiner asks again. */
+  saved(nowMs: number, isOnDisk: boolean): void {
+    this.#saving--;
+    if (this.#saving > 0) return;
+    this.#unsaved = !isOnDisk;
+    const answers = this.#waiting.splice(0);
+    if (isOnDisk) for (const answer of answers) this.#answer(nowMs, answer);
+    else this.#context.counters.add('join-not-saved', answers.length);
+  }
+
+  #answer(nowMs: number, { to, path, inviteId, certificate }: Answer): void {
+    this.#post.sendTo(nowMs, to, path, [this.#acceptance(inviteId, certificate)]);
   }
 
   #acceptance(inviteId: Uint8Array, certificate: Uint8Array): Uint8Array {
@@ -86,7 +116,8 @@ export class JoinDesk {
     });
   }
 
-  #save(invites: InviteBook): void {
-    this.#context.effects.push({ type: 'save-invites', state: invites.state() });
+  #save(invites: InviteBook, certificate: Uint8Array | null): void {
+    this.#saving++;
+    this.#context.effects.push({ type: 'save-invites', state: invites.state(), certificate });
   }
 }

@@ -13,13 +13,25 @@ import type { MemberChange } from './effects.js';
 import { evidence, type Knowledge, recordMessage, revocationMessage } from './knowledge.js';
 import { encodeMessage } from './messages.js';
 import type { OwnRecord } from './own-record.js';
-import { decodeRecord, openRecord, signAccusation, verifyAccusation } from './record.js';
+import {
+  decodeRecord,
+  openRecord,
+  recordId,
+  signAccusation,
+  verifyAccusation,
+  verifyRecord,
+} from './record.js';
 import { MemberEntry } from './swim/members.js';
-import { expectedConfirmations, minimumTimeoutMs, Suspicion } from './swim/suspicion.js';
+import {
+  expectedConfirmations,
+  LAST_WORD_INTERVALS,
+  minimumTimeoutMs,
+  Suspicion,
+} from './swim/suspicion.js';
 import type { Acceptance, TrustStore } from './trust.js';
 import { type Accusation, MAX_MEMBERS, type NodeId, type SignedRecord } from './types.js';
 
-/** Certificates end, and the wall clock is set: all are judged again so often. */
+/** The wall clock may be set: all are judged again so often, besides when a certificate ends. */
 const JUDGE_INTERVAL_MS = 60_000;
 /** A record that was refused is not verified again for so long. */
 const REFUSED_MS = 60_000;
@@ -52,6 +64,8 @@ export class Membership {
   /** Incarnations of members that were forgotten: a stale record must not bring them back. */
   readonly #forgotten = new Map<NodeId, number>();
   readonly #suspected = new Set<MemberEntry>();
+  /** Suspects whose last word is to be asked for. */
+  #doubted: MemberEntry[] = [];
   #suspicionMs = Infinity;
   #judgeMs = Infinity;
   #refuteMs = Infinity;
@@ -70,7 +84,7 @@ export class Membership {
   }
 
   start(nowMs: number): void {
-    this.#judgeMs = nowMs + JUDGE_INTERVAL_MS;
+    this.#judgeMs = Math.min(this.#judgeMs, nowMs + JUDGE_INTERVAL_MS);
   }
 
   /** Of an earlier run: judged as if it came now, but dead members stay dead until they answer. */
@@ -100,13 +114,15 @@ export class Membership {
     source: Source,
   ): { outcome: Outcome; entry: MemberEntry | null } {
     const { table, identity, counters } = this.#context;
+    const held = this.#heldAs(payload);
+    if (held !== null) return held;
     const record = decodeRecord(payload);
     if (record === null) {
       counters.add('record-malformed');
       return { outcome: 'refused', entry: null };
     }
     if (record.id === identity.id) {
-      this.#ownRecord(nowMs, payload, signature);
+      this.#ownRecord(nowMs, { record, payload, signature });
       return { outcome: 'own', entry: null };
     }
     const entry = table.get(record.id) ?? null;
@@ -116,7 +132,7 @@ export class Membership {
     if (entry === null && this.#isRefusedUnseen(nowMs, record.id, record.incarnation, source)) {
       return { outcome: 'refused', entry: null };
     }
-    const signed = openRecord(this.#context.crypto, payload, signature);
+    const signed = verifyRecord(this.#context.crypto, { record, payload, signature });
     if (signed === null) {
       counters.add('record-bad-signature');
       return { outcome: 'refused', entry };
@@ -140,9 +156,21 @@ export class Membership {
     return { outcome: 'new', entry: joined };
   }
 
+  /** News comes many times: what is held already, byte for byte, is not decoded again. */
+  #heldAs(payload: Uint8Array): { outcome: Outcome; entry: MemberEntry | null } | null {
+    const id = recordId(payload);
+    if (id === null) return null;
+    if (id === this.#context.identity.id) {
+      return sameBytes(payload, this.#own.signed.payload) ? { outcome: 'own', entry: null } : null;
+    }
+    const entry = this.#context.table.get(id);
+    if (entry === undefined || !sameBytes(payload, entry.signed.payload)) return null;
+    return { outcome: 'known', entry };
+  }
+
   #admit(nowMs: number, signed: SignedRecord, verdict: Acceptance): MemberEntry {
     const entry = new MemberEntry(nowMs, signed);
-    noteStanding(entry, verdict);
+    this.#noteStanding(nowMs, entry, verdict);
     if (signed.record.left) entry.state = 'left';
     this.#forgotten.delete(entry.id);
     this.#refused.delete(entry.id);
@@ -155,7 +183,7 @@ export class Membership {
   #update(nowMs: number, entry: MemberEntry, signed: SignedRecord, verdict: Acceptance): void {
     this.#acquit(entry);
     entry.signed = signed;
-    noteStanding(entry, verdict);
+    this.#noteStanding(nowMs, entry, verdict);
     this.#context.table.enter(nowMs, entry, signed.record.left ? 'left' : 'alive');
     this.#knowledge.setMember(entry);
     this.#tell(signed);
@@ -168,20 +196,18 @@ export class Membership {
   }
 
   /** Our own record, from others: of an earlier life, or of a second node with our identity. */
-  #ownRecord(nowMs: number, payload: Uint8Array, signature: Uint8Array): void {
-    const { signed, record } = this.#own;
-    const told = decodeRecord(payload);
-    if (told === null || told.incarnation < record.incarnation) return;
-    if (told.incarnation === record.incarnation && sameBytes(payload, signed.payload)) return;
-    if (openRecord(this.#context.crypto, payload, signature) === null) {
+  #ownRecord(nowMs: number, told: SignedRecord): void {
+    const { incarnation } = told.record;
+    if (incarnation < this.#own.record.incarnation) return;
+    if (verifyRecord(this.#context.crypto, told) === null) {
       this.#context.counters.add('record-bad-signature');
       return;
     }
     this.#context.counters.add('own-record-newer');
     this.#context.effects.event('info', 'others know a later record of this node: going above it', {
-      incarnation: told.incarnation,
+      incarnation,
     });
-    this.#own.raise(nowMs, told.incarnation);
+    this.#own.raise(nowMs, incarnation);
   }
 
   #isRefusedUnseen(nowMs: number, id: NodeId, incarnation: number, source: Source): boolean {
@@ -199,6 +225,16 @@ export class Membership {
     this.#refused.delete(id);
     this.#refused.set(id, { incarnation, untilMs: nowMs + REFUSED_MS });
     dropOldest(this.#refused, MAX_REFUSED);
+  }
+
+  /** What decides between claims to one address; and when its certificate ends all are judged anew. */
+  #noteStanding(nowMs: number, entry: MemberEntry, { pinned, since, notAfter }: Acceptance): void {
+    entry.pinned = pinned;
+    entry.since = since;
+    if (notAfter === undefined) return;
+    const { seconds, nanoseconds } = this.#context.wallTime();
+    const leftMs = (notAfter - seconds) * 1_000 - nanoseconds / 1e6;
+    this.#judgeMs = Math.min(this.#judgeMs, nowMs + leftMs);
   }
 
   #judge(signed: SignedRecord): Acceptance | null {
@@ -256,7 +292,7 @@ export class Membership {
     });
     if (entry.suspicion !== null) {
       entry.suspicion.confirm();
-      this.#suspicionMs = Math.min(this.#suspicionMs, entry.suspicion.deadlineMs);
+      this.#suspicionMs = Math.min(this.#suspicionMs, entry.suspicion.dueMs);
       return;
     }
     this.#suspect(nowMs, entry);
@@ -273,9 +309,10 @@ export class Membership {
       minMs,
       maxMs: suspicionMaxMultiplier * minMs,
       k: expectedConfirmations(suspicionMultiplier, n),
+      lastWordMs: LAST_WORD_INTERVALS * probeIntervalMs,
     });
     this.#suspected.add(entry);
-    this.#suspicionMs = Math.min(this.#suspicionMs, entry.suspicion.deadlineMs);
+    this.#suspicionMs = Math.min(this.#suspicionMs, entry.suspicion.dueMs);
     this.#context.table.enter(nowMs, entry, 'suspect');
     this.#context.counters.add('suspected');
   }
@@ -358,7 +395,7 @@ export class Membership {
     const { seconds } = this.#context.wallTime();
     for (const entry of [...table.entries()]) {
       const verdict = trust.judge(entry.record, seconds);
-      if (verdict.ok) noteStanding(entry, verdict);
+      if (verdict.ok) this.#noteStanding(nowMs, entry, verdict);
       else this.#forget(nowMs, entry, verdict.reason);
     }
   }
@@ -388,16 +425,25 @@ export class Membership {
     this.#suspicionMs = Infinity;
     for (const entry of [...this.#suspected]) {
       const suspicion = entry.suspicion as Suspicion;
-      if (suspicion.deadlineMs <= nowMs) {
-        // Whoever was heard of since lives: it is its refutation that has not come through.
-        if (entry.lastHeardMs > suspicion.startMs) suspicion.restart(nowMs);
-        else {
+      if (suspicion.dueMs <= nowMs) {
+        if (!suspicion.isAsked) {
+          suspicion.asked(nowMs);
+          this.#doubted.push(entry);
+        } else if (entry.lastHeardMs > suspicion.startMs) {
+          // Whoever was heard of since lives: it is its refutation that has not come through.
+          suspicion.restart(nowMs);
+        } else {
           this.#die(nowMs, entry);
           continue;
         }
       }
-      this.#suspicionMs = Math.min(this.#suspicionMs, suspicion.deadlineMs);
+      this.#suspicionMs = Math.min(this.#suspicionMs, suspicion.dueMs);
     }
+  }
+
+  /** Suspects that are to be asked now, since they are given up soon: each once. */
+  takeDoubted(): MemberEntry[] {
+    return this.#doubted.length === 0 ? [] : this.#doubted.splice(0);
   }
 
   #die(nowMs: number, entry: MemberEntry): void {
@@ -455,7 +501,9 @@ function accusationSubject({ target, accuser }: Accusation): string {
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 function dropOldest<K>(map: Map<K, unknown>, max: number): void {
@@ -464,10 +512,4 @@ function dropOldest<K>(map: Map<K, unknown>, max: number): void {
     map.delete(oldest);
     return;
   }
-}
-
-/** What decides between claims to one address. */
-function noteStanding(entry: MemberEntry, { pinned, since }: Acceptance): void {
-  entry.pinned = pinned;
-  entry.since = since;
 }

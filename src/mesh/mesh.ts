@@ -1,15 +1,18 @@
 // The mesh core's only entry. Datagrams, configuration, the tunnels' signs of life and the time go in; effects and the time of
 // the next tick come out. Nothing here blocks, sends, or reads a clock.
 //
-//   receive() -> post.ts (channel, packets) -> membership.ts   records, accusations, revocations, suspicion
-//   tick()    ------------------------------> detector.ts      probes and acks, for us and for others
-//                                             synchroniser.ts  push/pull
-//                                             contact.ts       seeds
-//                                             own-record.ts    what we say of ourselves
+//   receive() -> post.ts (channel, packets) -> inbox.ts -> membership.ts    records, accusations, revocations, suspicion
+//   tick()    -------------------------------------------> detector.ts      probes and acks, for us and for others
+//                                                          synchroniser.ts  push/pull
+//                                                          dissemination.ts news to some at random
+//                                                          contact.ts       seeds
+//                                                          own-record.ts    what we say of ourselves
+//                                                          address-book.ts  who has which address
 //   takeEffects() <- effects, then the channel's datagrams
 
-import type { Datagram, Endpoint, Path, Prefix } from '../core/types.js';
-import { type AddressTable, resolveAddresses } from './addresses.js';
+import type { Datagram, Endpoint, Prefix } from '../core/types.js';
+import { AddressBook } from './address-book.js';
+import type { AddressTable } from './addresses.js';
 import { Channel } from './channel/channel.js';
 import { Contact } from './contact.js';
 import {
@@ -20,16 +23,16 @@ import {
   type Seed,
 } from './context.js';
 import { Detector } from './detector.js';
+import { Dissemination } from './dissemination.js';
 import type { MeshEffect } from './effects.js';
-import { sameEndpoint } from './endpoints.js';
+import { Inbox } from './inbox.js';
 import type { InviteBook } from './invite.js';
 import { type InviteRequest, JoinDesk } from './join-desk.js';
 import { Knowledge, recordMessage } from './knowledge.js';
-import { Membership, reminder, type Source } from './membership.js';
-import type { Message } from './messages.js';
+import { Membership } from './membership.js';
 import { OwnRecord } from './own-record.js';
+import { PathValidation } from './path-validation.js';
 import { Post } from './post.js';
-import { decodeRecord } from './record.js';
 import { Saver } from './state.js';
 import { Awareness } from './swim/awareness.js';
 import { BroadcastQueue } from './swim/broadcast-queue.js';
@@ -49,12 +52,11 @@ export type { MemberChange, MeshEffect, MeshState, SavedMember } from './effects
 
 /** News on its way at once: a record of each member, and as many accusations. */
 const MAX_BROADCASTS = 2 * MAX_MEMBERS;
-/** News in one datagram, about: with more in the queue more than one goes to each. */
-const NEWS_PER_DATAGRAM = 16;
-const MAX_NEWS_DATAGRAMS = 4;
 /** Members that are told directly of our leave. */
 const MAX_TOLD_OF_LEAVE = 16;
-const LEAVE_MS = 1_500;
+/** They are told so often, each time after this pause: a datagram may be lost. */
+const LEAVE_WORDS = 3;
+const LEAVE_PAUSE_MS = 120;
 /** A tick this late means that the process did not run. */
 const LATE_INTERVALS = 0.5;
 
@@ -81,14 +83,15 @@ export class Mesh {
   readonly #contact: Contact;
   readonly #saver: Saver;
   readonly #joinDesk: JoinDesk;
+  readonly #paths: PathValidation;
+  readonly #inbox: Inbox;
+  readonly #dissemination: Dissemination;
+  readonly #addresses: AddressBook;
   #phase: Phase = 'stopped';
-  #lastGossipMs = -Infinity;
   /** When the next tick was asked for. */
   #tickMs = Infinity;
   #leaveMs = Infinity;
-  /** Somebody claims our IPv4 address: who has it is to be found out. */
-  #contested = false;
-  #addresses: AddressTable | null = null;
+  #leaveWordsLeft = 0;
 
   constructor(env: MeshEnvironment) {
     const { crypto, random, identity, config } = env;
@@ -128,6 +131,17 @@ export class Mesh {
     this.#synchroniser = new Synchroniser(context, { ...parts, membership: this.#membership });
     this.#contact = new Contact(context, this.#post, () => this.#detector.hello(true));
     this.#joinDesk = new JoinDesk(context, this.#post, this.#own);
+    this.#paths = new PathValidation(context, this.#post);
+    this.#inbox = new Inbox(context, {
+      post: this.#post,
+      paths: this.#paths,
+      membership: this.#membership,
+      detector: this.#detector,
+      synchroniser: this.#synchroniser,
+      joinDesk: this.#joinDesk,
+    });
+    this.#dissemination = new Dissemination(context, this.#post);
+    this.#addresses = new AddressBook(context, this.#own);
   }
 
   // --- Life ---
@@ -135,6 +149,7 @@ export class Mesh {
   start(nowMs: number): void {
     if (this.#phase !== 'stopped') return;
     this.#phase = 'running';
+    this.#inbox.isAnswering = true;
     this.#leaveMs = Infinity;
     for (const bytes of this.#context.trust.revocations()) this.#knowledge.addRevocation(bytes);
     for (const member of this.#saved?.members ?? []) {
@@ -151,12 +166,27 @@ export class Mesh {
   leave(nowMs: number): void {
     if (this.#phase !== 'running') return;
     this.#phase = 'leaving';
-    this.#leaveMs = nowMs + LEAVE_MS;
+    this.#inbox.isAnswering = false;
+    this.#leaveMs = nowMs;
+    this.#leaveWordsLeft = LEAVE_WORDS;
     this.#detector.stop();
     this.#synchroniser.stop();
     this.#contact.stop();
     this.#own.leave(nowMs);
+    this.#sayLeave(nowMs);
+  }
+
+  /** To some directly, others at random each time; they pass it on. With nobody there it is said at once. */
+  #sayLeave(nowMs: number): void {
     const told = this.#context.table.sample(MAX_TOLD_OF_LEAVE, (entry) => entry.isPresent);
+    if (this.#leaveWordsLeft === 0 || told.length === 0) {
+      this.#leaveMs = Infinity;
+      this.#phase = 'stopped';
+      this.#context.effects.push({ type: 'left' });
+      return;
+    }
+    this.#leaveWordsLeft--;
+    this.#leaveMs = nowMs + LEAVE_PAUSE_MS;
     for (const entry of told) this.#post.send(nowMs, entry, [recordMessage(this.#own.signed)]);
   }
 
@@ -166,30 +196,7 @@ export class Mesh {
   receive(nowMs: number, datagram: Datagram): void {
     const received = this.#post.receive(nowMs, datagram);
     if (received === null || this.#phase === 'stopped') return;
-    const { from, path, messages } = received;
-    const entry = this.#context.table.get(from);
-    if (entry !== undefined) this.#heard(nowMs, entry, path);
-    const introductions = new Set<Message['type']>();
-    for (const message of messages) {
-      if (message.type === 'hello' || message.type === 'join') {
-        // The answer may be larger: one datagram gets no more than one of each.
-        if (introductions.has(message.type)) this.#context.counters.add('introduction-repeated');
-        else if (message.type === 'hello') this.#receiveHello(nowMs, from, path, message);
-        else this.#joinDesk.receive(nowMs, from, path, message);
-        introductions.add(message.type);
-      } else {
-        // Looked up each time: a message may have made it a member, or no member any more.
-        const member = this.#context.table.get(from);
-        if (member === undefined) this.#context.counters.add('from-stranger');
-        else if (!member.rate.allow(nowMs)) this.#context.counters.add('member-over-rate');
-        else this.#receiveFromMember(nowMs, member, path, message);
-      }
-    }
-    const pages = messages.filter((message) => message.type === 'page');
-    const member = this.#context.table.get(from);
-    if (pages.length > 0 && member !== undefined) {
-      this.#synchroniser.receivePages(nowMs, member, pages);
-    }
+    this.#inbox.receive(nowMs, received);
   }
 
   tick(nowMs: number): void {
@@ -200,15 +207,11 @@ export class Mesh {
       this.#detector.tick(nowMs);
       this.#synchroniser.tick(nowMs);
       this.#contact.tick(nowMs);
-      if (this.#contested) this.#settleAddress(nowMs);
+      this.#addresses.tick(nowMs);
     }
-    if (nowMs >= this.#gossipMs) this.#gossip(nowMs);
+    this.#dissemination.tick(nowMs);
     this.#saver.tick(nowMs);
-    if (nowMs >= this.#leaveMs) {
-      this.#leaveMs = Infinity;
-      this.#phase = 'stopped';
-      this.#context.effects.push({ type: 'left' });
-    }
+    if (nowMs >= this.#leaveMs) this.#sayLeave(nowMs);
   }
 
   setLocalEndpoints(nowMs: number, endpoints: readonly Endpoint[]): void {
@@ -228,6 +231,11 @@ export class Mesh {
   /** @param certificate empty: none any more */
   setCertificate(nowMs: number, certificate: Uint8Array): void {
     this.#own.setCertificate(nowMs, certificate);
+  }
+
+  /** What this node can do beyond the basics. */
+  setCapabilities(nowMs: number, capabilities: readonly string[]): void {
+    this.#own.setCapabilities(nowMs, capabilities);
   }
 
   /** Authenticated tunnel traffic of this member: counts as an ack. */
@@ -261,11 +269,16 @@ export class Mesh {
 
   /**
    * @param request without endpoints: those of the own record
-   * @returns the token, to be shown only after `save-invites` is carried out
+   * @returns the token, to be shown only if `save-invites` is carried out
    * @throws WeftError EINVITE if this node cannot issue, or cannot issue this
    */
   issueInvite(_nowMs: number, request: InviteRequest): string {
     return this.#joinDesk.issue(request);
+  }
+
+  /** What became of the effect `save-invites`. */
+  invitesSaved(nowMs: number, isOnDisk: boolean): void {
+    this.#joinDesk.saved(nowMs, isOnDisk);
   }
 
   /** One probe now; the effect `pong` is its result. */
@@ -291,14 +304,7 @@ export class Mesh {
 
   /** Who has which address, this node included. */
   addresses(): AddressTable {
-    if (this.#addresses === null) {
-      const { crypto, table, config } = this.#context;
-      const { record, pinned, since } = this.#own;
-      const others = table.entries().filter(({ state }) => state !== 'left');
-      const claims = [{ id: record.id, record, pinned, since }, ...others];
-      this.#addresses = resolveAddresses(crypto, claims, config.v4Prefix);
-    }
-    return this.#addresses;
+    return this.#addresses.table();
   }
 
   health(): MeshHealth {
@@ -341,7 +347,7 @@ export class Mesh {
   // --- Time ---
 
   get #dueMs(): number {
-    const due = Math.min(this.#gossipMs, this.#saver.nextMs, this.#leaveMs);
+    const due = Math.min(this.#dissemination.nextMs, this.#saver.nextMs, this.#leaveMs);
     if (this.#phase !== 'running') return due;
     return Math.min(
       due,
@@ -349,7 +355,7 @@ export class Mesh {
       this.#detector.nextMs,
       this.#synchroniser.nextMs,
       this.#contact.nextMs,
-      this.#contested ? -Infinity : Infinity,
+      this.#addresses.nextMs,
     );
   }
 
@@ -366,152 +372,26 @@ export class Mesh {
     this.#detector.resume(nowMs);
   }
 
-  get #gossipMs(): number {
-    if (this.#context.broadcasts.size === 0 || this.#context.table.presentCount === 0) {
-      return Infinity;
-    }
-    return this.#lastGossipMs + this.#context.config.timings.gossipIntervalMs;
-  }
-
-  #gossip(nowMs: number): void {
-    const { table, broadcasts, config } = this.#context;
-    const { gossipFanout, gossipToTheDeadMs } = config.timings;
-    this.#lastGossipMs = nowMs;
-    const told = table.sample(
-      gossipFanout,
-      (entry) =>
-        entry.isPresent ||
-        (entry.state === 'dead' && nowMs - entry.stateSinceMs < gossipToTheDeadMs),
-    );
-    const datagrams = Math.min(MAX_NEWS_DATAGRAMS, Math.ceil(broadcasts.size / NEWS_PER_DATAGRAM));
-    for (const entry of told) {
-      for (let i = 0; i < datagrams; i++) this.#post.sendNews(nowMs, entry);
-    }
-  }
-
-  // --- Messages ---
-
-  #heard(nowMs: number, entry: MemberEntry, path: Path): void {
-    const before = entry.observedEndpoint;
-    entry.path = path;
-    if (before === null || !sameEndpoint(before, path.remote)) {
-      const member = entry.snapshot();
-      this.#context.effects.push({ type: 'member-changed', member, reason: 'endpoint' });
-    }
-    this.#membership.heard(nowMs, entry);
-  }
-
-  /** Somebody says who it is: all that a stranger is heard for, but for an invite. */
-  #receiveHello(
-    nowMs: number,
-    from: NodeId,
-    path: Path,
-    hello: Extract<Message, { type: 'hello' }>,
-  ): void {
-    if (decodeRecord(hello.payload)?.id !== from) {
-      this.#context.counters.add('hello-of-another');
-      return;
-    }
-    const { outcome } = this.#membership.record(nowMs, hello.payload, hello.signature, 'owner');
-    const entry = this.#context.table.get(from);
-    if (entry === undefined || this.#phase !== 'running') return;
-    this.#heard(nowMs, entry, path);
-    const answer: Uint8Array[] = [];
-    // It was restarted without its state: it must go above what it once was.
-    if (outcome === 'stale') answer.push(...reminder(entry));
-    if (hello.answer) answer.push(this.#detector.hello(false));
-    if (answer.length > 0) this.#post.send(nowMs, entry, answer, path);
-    if (hello.answer) return;
-    entry.knowsUs = true;
-    this.#synchroniser.contact(nowMs, entry);
-  }
-
-  #receiveFromMember(nowMs: number, from: MemberEntry, path: Path, message: Message): void {
-    switch (message.type) {
-      case 'record':
-        this.#receiveRecord(nowMs, from, message.payload, message.signature);
-        break;
-      case 'accusation':
-        this.#membership.accusation(nowMs, message);
-        break;
-      case 'revocation':
-        this.#membership.revocation(nowMs, message.bytes);
-        break;
-      case 'ping':
-        if (this.#phase === 'running') this.#detector.receivePing(nowMs, from, path, message);
-        break;
-      case 'ack':
-        this.#detector.receiveAck(nowMs, from, message);
-        break;
-      case 'indirect-ping':
-        this.#detector.receiveIndirectPing(nowMs, from, message);
-        break;
-      case 'relayed-ack':
-        this.#detector.receiveRelayedAck(message);
-        break;
-      case 'nack':
-        this.#detector.receiveNack(message);
-        break;
-      case 'digest':
-        this.#synchroniser.receiveDigest(nowMs, from, message);
-        break;
-      case 'buckets':
-        this.#synchroniser.receiveBuckets(nowMs, from, message);
-        break;
-      case 'want':
-        this.#synchroniser.receiveWant(nowMs, from, message);
-        break;
-      case 'more':
-        this.#synchroniser.receiveMore(nowMs, from, message);
-        break;
-    }
-  }
-
-  #receiveRecord(
-    nowMs: number,
-    from: MemberEntry,
-    payload: Uint8Array,
-    signature: Uint8Array,
-  ): void {
-    const source: Source = this.#synchroniser.isWith(nowMs, from.id) ? 'sync' : 'news';
-    this.#membership.record(nowMs, payload, signature, source);
-  }
-
   // --- Consequences ---
 
   #ownChanged(nowMs: number, save: boolean): void {
     const { signed } = this.#own;
     this.#knowledge.setOwn(signed);
-    this.#addresses = null;
+    this.#addresses.changed();
     this.#context.broadcasts.add({ subject: signed.record.id, bytes: recordMessage(signed) });
     if (save) this.#saver.save(nowMs);
   }
 
   #memberChanged(nowMs: number, entry: MemberEntry): void {
     this.#saver.changed(nowMs);
-    this.#addresses = null;
-    const ours = this.#own.record.addresses;
-    this.#contested ||= entry.record.addresses.some((address) =>
-      ours.some(
-        (own) => own.length === address.length && own.every((byte, i) => byte === address[i]),
-      ),
-    );
+    this.#addresses.memberChanged(entry);
   }
 
   #memberForgotten(entry: MemberEntry): void {
-    this.#addresses = null;
+    this.#addresses.changed();
     this.#channel.forget(entry.id);
+    this.#paths.forgotten(entry.id);
     this.#detector.forgotten(entry);
     this.#synchroniser.forgotten(entry.id);
-  }
-
-  #settleAddress(nowMs: number): void {
-    this.#contested = false;
-    const { id } = this.#own.record;
-    if (!this.addresses().losers.includes(id)) return;
-    this.#own.nextAddress(nowMs);
-    this.#context.effects.event('warn', 'another member has our IPv4 address: took the next one', {
-      counter: this.#own.addressCounter,
-    });
   }
 }

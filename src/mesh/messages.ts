@@ -9,6 +9,7 @@ import { NODE_ID_BYTES, nodeIdOf, publicKeyOf, SIGNATURE_BYTES } from './identit
 import type { Accusation, NodeId } from './types.js';
 
 export const PROOF_NONCE_BYTES = 16;
+export const PATH_NONCE_BYTES = 8;
 /** Bytes of one key in the state digest, see swim/push-pull.ts. */
 export const DIGEST_KEY_BYTES = 8;
 export const MAX_FRAGMENTS = 4;
@@ -90,6 +91,9 @@ export type Message =
       readonly count: number;
       readonly bytes: Uint8Array;
     }
+  /** "Do you hear me there?" Answered by the same bytes; see path-validation.ts. */
+  | { readonly type: 'path-challenge'; readonly nonce: Uint8Array }
+  | { readonly type: 'path-response'; readonly nonce: Uint8Array }
   | Join
   | JoinResult;
 
@@ -112,6 +116,8 @@ const CODES = {
   join: 16,
   'join-refused': 17,
   'join-accepted': 18,
+  'path-challenge': 19,
+  'path-response': 20,
 } as const satisfies Record<Message['type'], number>;
 
 const MAX_UINT32 = 0xffff_ffff;
@@ -178,6 +184,9 @@ function fieldsOf(message: Message): Msgpack[] {
       return [message.afterMs, message.busy];
     case 'fragment':
       return [message.id, message.index, message.count, message.bytes];
+    case 'path-challenge':
+    case 'path-response':
+      return [message.nonce];
     case 'join':
       return [message.inviteId, message.proof, message.name];
     case 'join-refused':
@@ -322,6 +331,10 @@ function readRarer(code: number, fields: FieldList): Message | 'unknown' {
       const count = fields.uint(MAX_FRAGMENTS);
       return { type: 'fragment', id, index, count, bytes: fields.bytesUpTo(1_200) };
     }
+    case CODES['path-challenge']:
+      return { type: 'path-challenge', nonce: fields.bytes(PATH_NONCE_BYTES) };
+    case CODES['path-response']:
+      return { type: 'path-response', nonce: fields.bytes(PATH_NONCE_BYTES) };
     case CODES.join:
       return {
         type: 'join',

@@ -5,7 +5,7 @@ import { deriveV4, deriveV6 } from './addresses.js';
 import { decodeCertificate } from './certificate.js';
 import type { MeshContext } from './context.js';
 import type { MeshState } from './effects.js';
-import { distinctEndpoints, ObservedEndpoints, sameEndpoint } from './endpoints.js';
+import { distinctEndpoints, isContactable, ObservedEndpoints, sameEndpoint } from './endpoints.js';
 import { MAX_INCARNATION, signRecord } from './record.js';
 import { MAX_ENDPOINTS, type MemberRecord, type NodeId, type SignedRecord } from './types.js';
 
@@ -21,6 +21,7 @@ export class OwnRecord {
   #local: readonly Endpoint[] = [];
   #routes: readonly Prefix[];
   #certificate: Uint8Array;
+  #capabilities: readonly string[];
   #addressCounter: number;
   #left = false;
   #incarnation: number;
@@ -38,6 +39,7 @@ export class OwnRecord {
     this.#onChange = onChange;
     this.#routes = context.config.routes;
     this.#certificate = context.config.certificate;
+    this.#capabilities = context.config.capabilities;
     this.#addressCounter = saved?.addressCounter ?? 0;
     this.#incarnation = Math.min(saved?.incarnation ?? 1, MAX_INCARNATION);
     this.#reserved = this.#incarnation;
@@ -126,6 +128,12 @@ export class OwnRecord {
     this.raise(nowMs);
   }
 
+  setCapabilities(nowMs: number, capabilities: readonly string[]): void {
+    if (sameList(capabilities, this.#capabilities, (a, b) => a === b)) return;
+    this.#capabilities = [...capabilities];
+    this.raise(nowMs);
+  }
+
   /** Another member has our IPv4 address by right. */
   nextAddress(nowMs: number): void {
     if (this.#addressCounter >= MAX_ADDRESS_COUNTER) return;
@@ -139,7 +147,9 @@ export class OwnRecord {
 
   #endpoints(): Endpoint[] {
     const all = [...this.#context.config.announce, ...this.#local, ...this.#observed.agreed()];
-    const told = all.filter(({ port, scopeId }) => port !== 0 && scopeId === 0);
+    const told = all.filter(
+      (endpoint) => endpoint.port !== 0 && endpoint.scopeId === 0 && isContactable(endpoint),
+    );
     return distinctEndpoints(told, MAX_ENDPOINTS);
   }
 
@@ -174,7 +184,7 @@ export class OwnRecord {
       addresses: this.#addresses(),
       addressCounter: this.#addressCounter,
       routes: this.#routes,
-      capabilities: config.capabilities,
+      capabilities: this.#capabilities,
       certificate: this.#certificate,
       left: this.#left,
     });

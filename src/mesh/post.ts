@@ -4,6 +4,7 @@
 import type { Datagram, Endpoint, Path } from '../core/types.js';
 import type { Channel } from './channel/channel.js';
 import { type MeshContext, memberCount } from './context.js';
+import { sameEndpoint } from './endpoints.js';
 import { FragmentAssembler, fragmentsOf, MAX_WHOLE_BYTES } from './fragments.js';
 import { decodePacket, encodeMessage, joinMessages, type Message } from './messages.js';
 import { retransmitLimit } from './swim/broadcast-queue.js';
@@ -13,6 +14,8 @@ import type { NodeId } from './types.js';
 export interface Received {
   readonly from: NodeId;
   readonly path: Path;
+  /** As ReceivedMessage has it. */
+  readonly proven: boolean;
   readonly messages: readonly Message[];
 }
 
@@ -29,7 +32,8 @@ export class Post {
 
   /**
    * To a member, along the way it was last heard from, or `via`. What is left of the last datagram is filled with news.
-   * An accused member is told of what it stands accused, so that it can refute (Lifeguard's buddy system).
+   * An accused member is told of what it stands accused, so that it can refute (Lifeguard's buddy system). An answer
+   * along a way that is not proven is no longer than it must be: whoever lives there may not have asked.
    */
   send(
     nowMs: number,
@@ -46,7 +50,7 @@ export class Post {
       all.push(encodeMessage({ type: 'accusation', ...accusation }));
       break;
     }
-    this.#sendPackets(nowMs, entry.id, via, all, true);
+    this.#sendPackets(nowMs, entry.id, via, all, !('remote' in via) || isProven(entry, via));
   }
 
   /** To somebody who may be no member. */
@@ -67,7 +71,7 @@ export class Post {
   receive(nowMs: number, datagram: Datagram): Received | null {
     const received = this.#channel.receive(nowMs, datagram);
     if (received === null) return null;
-    const { from, path } = received;
+    const { from, path, proven } = received;
     const packet = decodePacket(received.plaintext);
     if (packet === null) {
       this.#context.counters.add('packet-malformed');
@@ -80,7 +84,7 @@ export class Post {
       if (whole === 'refused') this.#context.counters.add('fragment-refused');
       else if (whole !== null) messages.push(whole);
     }
-    return { from, path, messages };
+    return { from, path, proven, messages };
   }
 
   #sendPackets(
@@ -132,4 +136,9 @@ export class Post {
     if (fragments === null) this.#context.counters.add('message-too-large');
     return fragments ?? [];
   }
+}
+
+/** Whether the member has shown that it receives what is sent there: see path-validation.ts. */
+export function isProven({ path }: MemberEntry, way: Path): boolean {
+  return path !== null && sameEndpoint(path.remote, way.remote);
 }

@@ -78,6 +78,36 @@ describe('a record', () => {
     });
   });
 
+  test('sends nobody to the reader itself, to a link, or to a disguised address', () => {
+    const good = [
+      '192.0.2.7',
+      '10.0.0.1',
+      '192.168.1.1',
+      '2001:db8:0:0:0:0:0:7',
+      'fd00:0:0:0:0:0:0:1',
+    ];
+    const bad = [
+      '127.0.0.1',
+      '127.9.9.9',
+      '169.254.169.254',
+      '0:0:0:0:0:0:0:1',
+      'fe80:0:0:0:0:0:0:1',
+      'febf:0:0:0:0:0:0:1',
+      '0:0:0:0:0:ffff:7f00:1',
+    ];
+    for (const text of good) {
+      const endpoints = [endpoint(text, 51_820)];
+      const { payload, signature } = signRecord(owner, record(owner, { endpoints }));
+      expect(openRecord(meshCrypto, payload, signature)?.record.endpoints).toEqual(endpoints);
+    }
+    for (const text of bad) {
+      const endpoints = [endpoint(text, 51_820), endpoint('192.0.2.7', 1)];
+      const { payload, signature } = signRecord(owner, record(owner, { endpoints }));
+      const opened = openRecord(meshCrypto, payload, signature);
+      expect(opened?.record.endpoints).toEqual([endpoint('192.0.2.7', 1)]);
+    }
+  });
+
   test('of another, by another, or changed is none', () => {
     const { payload, signature } = signRecord(owner, record(owner));
     expect(forge({})).not.toBeNull();

@@ -154,6 +154,7 @@ describe('trust by certificate', () => {
     expect(store().judge(withCertificate(certificate), NOW)).toEqual({
       ok: true,
       by: 'certificate',
+      notAfter: NOW + 90 * DAY,
       certificate: opened(certificate),
       expiresInDays: 90,
       groups: ['lab'],

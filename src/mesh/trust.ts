@@ -58,7 +58,9 @@ export interface Acceptance {
   readonly ok: true;
   readonly by: 'key' | 'certificate';
   readonly certificate?: SignedCertificate;
-  /** Whole days until the certificate, or its issuer's, ends. */
+  /** When the certificate, or its issuer's, ends, in seconds since 1970. */
+  readonly notAfter?: number;
+  /** Whole days until then. */
   readonly expiresInDays?: number;
   readonly groups: readonly string[];
   /** Addresses that were given to it: they win over derived ones. */
@@ -179,11 +181,7 @@ export class TrustStore {
     if (leaf.subject !== record.id) {
       return deny('wrong-subject', `its certificate is of ${leaf.name} (${leaf.subject})`);
     }
-    const denial =
-      this.#revokedIn(chain) ??
-      outsideValidity(leaf, nowSeconds) ??
-      (issuer && outsideValidity(issuer, nowSeconds)) ??
-      this.#claimsBeyond(record, leaf);
+    const denial = this.#refusalOf(chain, nowSeconds) ?? this.#claimsBeyond(record, leaf);
     if (denial !== null) return denial;
     const notAfter = Math.min(leaf.notAfter, issuer?.notAfter ?? leaf.notAfter);
     this.#noteExpiry(record, notAfter);
@@ -191,11 +189,27 @@ export class TrustStore {
       ok: true,
       by: 'certificate',
       certificate: leaf,
+      notAfter,
       expiresInDays: Math.floor((notAfter - nowSeconds) / SECONDS_PER_DAY),
       groups: leaf.groups,
       pinned: leaf.addresses,
       since: leaf.notBefore,
     };
+  }
+
+  /** Whether a certificate is by a trusted authority, valid now, and not revoked. */
+  certifies(certificate: Uint8Array, nowSeconds: number): boolean {
+    const chain = this.#openChain(certificate);
+    return !('ok' in chain) && this.#refusalOf(chain, nowSeconds) === null;
+  }
+
+  #refusalOf(chain: Chain, nowSeconds: number): Denial | null {
+    const { leaf, issuer } = chain;
+    return (
+      this.#revokedIn(chain) ??
+      outsideValidity(leaf, nowSeconds) ??
+      (issuer && outsideValidity(issuer, nowSeconds))
+    );
   }
 
   /** Decodes, and verifies what is by a trusted authority. Says nothing of time and revocation. */

@@ -2,15 +2,18 @@
 
 import {
   closeSync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { WeftError } from '../core/errors.js';
 
 /** @param mode permission bits of the file, such as 0o600 for a secret */
 export function writeFileAtomically(
@@ -45,14 +48,61 @@ function syncDirectory(path: string): void {
   }
 }
 
-/** @returns null if there is no such file */
-export function readTextIfThere(path: string): string | null {
+/** Who but its owner may do what with a file. */
+export type Privacy =
+  /** Nothing: it holds a secret. */
+  | 'secret'
+  /** Read it: what it says is acted on. */
+  | 'public';
+
+export interface ReadLimits {
+  readonly maxBytes: number;
+  readonly privacy: Privacy;
+}
+
+const FORBIDDEN_BITS: Readonly<Record<Privacy, number>> = { secret: 0o077, public: 0o022 };
+
+/**
+ * Reads what may be believed: a file that nobody else could have written, or, if it is a secret, read.
+ * @returns null if there is no such file
+ * @throws WeftError ESTATE with the remedy
+ */
+export function readBytesIfThere(path: string, limits: ReadLimits): Uint8Array | null {
+  let fd: number;
   try {
-    return readFileSync(path, 'utf8');
+    fd = openSync(path, 'r');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
+  try {
+    const { mode, size } = fstatSync(fd);
+    const bits = FORBIDDEN_BITS[limits.privacy];
+    if ((mode & bits) !== 0) {
+      const [verb, right] = limits.privacy === 'secret' ? ['read', '600'] : ['written', '644'];
+      throw new WeftError('ESTATE', `${path} can be ${verb} by others: chmod ${right} ${path}`);
+    }
+    if (size > limits.maxBytes) {
+      const message = `${path} has ${size} bytes, and at most ${limits.maxBytes} make sense: restore it`;
+      throw new WeftError('ESTATE', message);
+    }
+    return new Uint8Array(readFileSync(fd));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** As readBytesIfThere(), in UTF-8. */
+export function readTextIfThere(path: string, limits: ReadLimits): string | null {
+  const bytes = readBytesIfThere(path, limits);
+  return bytes === null ? null : Buffer.from(bytes).toString('utf8');
+}
+
+/** @throws WeftError ESTATE if others may put files into a directory */
+export function checkNobodyElseWrites(directory: string): void {
+  if ((statSync(directory).mode & FORBIDDEN_BITS.public) === 0) return;
+  const remedy = `chmod go-w ${directory}`;
+  throw new WeftError('ESTATE', `${directory} can be written by others: ${remedy}`);
 }
 
 /** A directory that only its owner may look into. */

@@ -1,5 +1,5 @@
-// Signing on this host: with an authority's key where there is one, else as a delegated issuer. Every certificate signed by
-// hand is kept in issued/, so that it can be listed and revoked later.
+// Signing on this host: with an authority's key where there is one, else as a delegated issuer. Every certificate that
+// is signed, by invite too, is kept in issued/, so that it can be listed, renewed and revoked later.
 
 import type { MeshCrypto } from '../core/crypto.js';
 import { WeftError } from '../core/errors.js';
@@ -126,7 +126,25 @@ export function issueRevocation(
   return signRevocation(signer.identity, { subject, reason, issuedAt: nowSeconds });
 }
 
-/** Certificates that were signed here by hand. */
+/**
+ * What was certified last for a node, by its name or id.
+ * @throws WeftError ENONODE if it is nobody, or several go by the name
+ */
+export function lastCertificate(store: StateStore, wanted: string): SignedCertificate {
+  const matches = issuedCertificates(store)
+    .filter(({ name, subject }) => name === wanted || subject === wanted)
+    .sort((a, b) => b.notAfter - a.notAfter);
+  const [last] = matches;
+  if (last === undefined) {
+    throw new WeftError('ENONODE', `nothing was signed here for '${wanted}': weft authority ls`);
+  }
+  const others = new Set(matches.map(({ subject }) => subject));
+  if (others.size === 1) return last;
+  const ids = [...others].join(', ');
+  throw new WeftError('ENONODE', `'${wanted}' was more than one node: give an id (${ids})`);
+}
+
+/** Certificates that were signed here, by hand and by invite. */
 export function issuedCertificates(store: StateStore): SignedCertificate[] {
   return store
     .readIssued()

@@ -109,6 +109,59 @@ PersistentKeepalive = 25
     expect(() => parse(text)).toThrowError(message);
   });
 
+  test('has bonds as they are by default', () => {
+    expect(parse('').bond).toEqual({
+      enabled: true,
+      mode: 'aggregate',
+      repair: true,
+      rules: [],
+      discovery: null,
+      uplinks: [],
+    });
+  });
+
+  test('says how uplinks are used', () => {
+    const { bond } = parse(`
+      [Interface]
+      Bond = on
+      BondMode = redundant
+      BondRepair = no
+      BondClass = latency udp port 5000-5100, bulk dscp CS1
+      BondClass = sparse size 200
+      Uplinks = auto
+      [Uplink]
+      Interface = eth0
+      Weight = 80
+      [Uplink]
+      Interface = wwan0
+      Role = metered
+      Quota = 50GB/month`);
+    expect(bond).toMatchObject({ enabled: true, mode: 'redundant', repair: false });
+    expect(bond.rules.map((rule) => rule.class)).toEqual(['latency', 'bulk', 'sparse']);
+    expect(bond.discovery).toBe('auto');
+    expect(bond.uplinks).toEqual([
+      { name: 'eth0', role: 'normal', weight: 80, quota: null },
+      { name: 'wwan0', role: 'metered', weight: 100, quota: { bytes: 50e9, period: 'month' } },
+    ]);
+    expect(parse('[Interface]\nBond = off').bond.enabled).toBe(false);
+  });
+
+  test.each([
+    ['[Uplink]\nRole = backup', 'weft.conf:1: an [Uplink] without Interface: add it'],
+    [
+      '[Uplink]\nInterface = a\n[Uplink]\nInterface = a',
+      'weft.conf:3: a second [Uplink] of a: join the two',
+    ],
+    ['[Uplink]\nInterface = a\nRole = metered', 'a is metered and has no Quota'],
+    ['[Uplink]\nInterface = a\nWeight = 9', "invalid Weight '9': give 10 to 100 per cent"],
+    ['[Uplink]\nInterface = a/b', "invalid Interface 'a/b'"],
+    ['[Uplink]\nQuota = 5GB', "invalid Quota '5GB': give an amount a day or month"],
+    ['[Interface]\nBondClass = fast', "invalid BondClass 'fast': give latency, sparse or bulk"],
+    ['[Interface]\nQuota = 5GB/day', 'it belongs to [Uplink]'],
+  ])('%j is refused', (text, message) => {
+    expect(() => parse(text)).toThrow(message);
+  });
+
   test('a key that is no key is not repeated: it may be a secret', () => {
     const secret = 'c2VjcmV0IG9mIHRoZSB3cm9uZyBsZW5ndGg=';
     try {
@@ -125,7 +178,7 @@ PersistentKeepalive = 25
     const text = configTemplate({ device: 'weft7', listenPort: 7, name: 'fra1', announce });
     expect(parse(text)).toMatchObject({ device: 'weft7', listenPort: 7, name: 'fra1', announce });
     const [ours = ''] = text.split('# Plain');
-    expect(parse(ours.replaceAll(/^#(?=\w+ = )/gm, ''))).toMatchObject({ mtu: 1420 });
+    expect(parse(ours.replaceAll(/^#(?=\w+ = |\[)/gm, ''))).toMatchObject({ mtu: 1420 });
   });
 });
 

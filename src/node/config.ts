@@ -1,6 +1,7 @@
 // The configuration file of a mesh node, weft.conf: wg-quick's style, so that a [Peer] block pastes straight in. Text
 // in, a Config out, or one error with file, line and remedy: nothing is applied before all of it is understood.
 
+import type { UplinkSettings } from '../bond/uplink.js';
 import {
   formatEndpoint,
   formatPrefix,
@@ -12,6 +13,17 @@ import {
 import type { Endpoint, Prefix, PublicKey } from '../core/types.js';
 import { isNodeName } from '../mesh/record.js';
 import { encodePublicKey } from '../wg/keys.js';
+import {
+  BOND_DEFAULTS,
+  BOND_KEYS,
+  type BondConfig,
+  type BondDraft,
+  NO_UPLINK,
+  UPLINK_KEYS,
+  type UplinkDraft,
+  uplinkMistake,
+} from './bond-config.js';
+import { type Keys, list, type Mutable, one, type Parse, parseBoolean } from './config-keys.js';
 import { configError, type IniEntry, type IniSection, parseIni } from './ini.js';
 import { resolveZone } from './system.js';
 
@@ -60,23 +72,13 @@ export interface Config {
   /** Whether routes that others offer are used. */
   readonly acceptRoutes: boolean;
   readonly peers: readonly StaticPeer[];
-}
-
-/** Parses a value, or says what it should have been. */
-type Parse<T> = (value: string) => T | null;
-
-interface Key {
-  /** What a valid value looks like, for the error. */
-  readonly expected: string;
-  /** May be given more than once. */
-  readonly repeats?: boolean;
-  read(value: string, into: Draft): boolean;
+  readonly bond: BondConfig;
 }
 
 /** Mutable while the file is read. */
-interface Draft {
-  config: { -readonly [K in keyof Config]: Config[K] };
-  peer: { -readonly [K in keyof StaticPeer]: StaticPeer[K] } | null;
+interface Draft extends BondDraft, UplinkDraft {
+  config: Mutable<Config>;
+  peer: Mutable<StaticPeer> | null;
 }
 
 /** "host:port" or "[v6]:port"; null if it is not one. */
@@ -118,11 +120,6 @@ function parseRoute(text: string): Prefix | null {
   return prefix !== null && formatPrefix(prefix) === text.toLowerCase() ? prefix : null;
 }
 
-function parseBoolean(text: string): boolean | null {
-  if (text === 'yes' || text === 'true') return true;
-  return text === 'no' || text === 'false' ? false : null;
-}
-
 function parseMark(text: string): number | null {
   if (text === 'off') return 0;
   return /^0x[0-9a-fA-F]{1,8}$/.test(text) ? Number(text) : parseDecimal(text, 0xffff_ffff);
@@ -136,38 +133,6 @@ function parseLogLevel(text: string): LogLevelName | null {
   return text === 'error' || text === 'warn' || text === 'info' || text === 'debug' ? text : null;
 }
 
-function one<T>(expected: string, parse: Parse<T>, set: (draft: Draft, value: T) => void): Key {
-  return {
-    expected,
-    read(value, draft) {
-      const parsed = parse(value);
-      if (parsed === null) return false;
-      set(draft, parsed);
-      return true;
-    },
-  };
-}
-
-/** Comma-separated, and the key may be repeated. */
-function list<T>(
-  expected: string,
-  parse: Parse<T>,
-  set: (draft: Draft, values: readonly T[]) => void,
-): Key {
-  return {
-    expected,
-    repeats: true,
-    read(value, draft) {
-      const parts = value.split(',').map((part) => part.trim());
-      const parsed = parts.filter((part) => part !== '').map(parse);
-      const valid = parsed.filter((item) => item !== null);
-      if (valid.length !== parsed.length) return false;
-      set(draft, valid);
-      return true;
-    },
-  };
-}
-
 const decimal =
   (min: number, max: number): Parse<number> =>
   (text) => {
@@ -177,7 +142,7 @@ const decimal =
 
 const ENDPOINT = 'HOST:PORT or [IPV6]:PORT';
 
-const INTERFACE_KEYS: Readonly<Record<string, Key>> = {
+const INTERFACE_KEYS: Keys<Draft> = {
   Device: one(
     'an interface name of 1 to 15 letters, digits, "-", "_" or "."',
     (text) => (/^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,14}$/.test(text) ? text : null),
@@ -197,7 +162,7 @@ const INTERFACE_KEYS: Readonly<Record<string, Key>> = {
   }),
 };
 
-const MESH_KEYS: Readonly<Record<string, Key>> = {
+const MESH_KEYS: Keys<Draft> = {
   Name: one(
     'a DNS label: a-z, 0-9 and hyphens, up to 63',
     (text) => (isNodeName(text) ? text : null),
@@ -225,7 +190,7 @@ const MESH_KEYS: Readonly<Record<string, Key>> = {
   }),
 };
 
-const PEER_KEYS: Readonly<Record<string, Key>> = {
+const PEER_KEYS: Keys<Draft> = {
   Name: one(
     'a DNS label: a-z, 0-9 and hyphens, up to 63',
     (text) => (isNodeName(text) ? text : null),
@@ -254,9 +219,10 @@ const PEER_KEYS: Readonly<Record<string, Key>> = {
   }),
 };
 
-const SECTIONS: Readonly<Record<string, Readonly<Record<string, Key>>>> = {
-  Interface: INTERFACE_KEYS,
+const SECTIONS: Readonly<Record<string, Keys<Draft>>> = {
+  Interface: { ...INTERFACE_KEYS, ...BOND_KEYS },
   Mesh: MESH_KEYS,
+  Uplink: UPLINK_KEYS,
   Peer: PEER_KEYS,
 };
 
@@ -279,7 +245,13 @@ const NOT_HERE: Readonly<Record<string, string>> = {
  * @throws WeftError ECONFIG with the line and the remedy, at the first mistake
  */
 export function parseConfig(text: string, fileName: string): Config {
-  const draft: Draft = { config: { ...DEFAULTS }, peer: null };
+  const draft: Draft = {
+    config: { ...DEFAULTS },
+    bond: { ...BOND_DEFAULTS },
+    peer: null,
+    uplink: null,
+  };
+  const uplinks: UplinkSettings[] = [];
   const peers: StaticPeer[] = [];
   const seen = new Set<string>();
   for (const section of parseIni(text, fileName)) {
@@ -296,13 +268,21 @@ export function parseConfig(text: string, fileName: string): Config {
       peers.push(draft.peer);
       continue;
     }
+    if (name === 'Uplink') {
+      draft.uplink = { ...NO_UPLINK };
+      readSection(section, name, draft, fileName);
+      const mistake = uplinkMistake(draft.uplink, uplinks);
+      if (mistake !== null) throw configError(fileName, section.line, mistake);
+      uplinks.push(draft.uplink);
+      continue;
+    }
     if (seen.has(name)) {
       throw configError(fileName, section.line, `a second [${name}]: join the two`);
     }
     seen.add(name);
     readSection(section, name, draft, fileName);
   }
-  return { ...draft.config, peers };
+  return { ...draft.config, peers, bond: { ...draft.bond, uplinks } };
 }
 
 const DEFAULTS: Config = {
@@ -317,6 +297,7 @@ const DEFAULTS: Config = {
   routes: [],
   acceptRoutes: true,
   peers: [],
+  bond: BOND_DEFAULTS,
 };
 
 const NO_PEER: StaticPeer = {
@@ -373,11 +354,7 @@ function properCase(written: string, keys: Readonly<Record<string, unknown>>): s
   return Object.keys(keys).find((name) => name.toLowerCase() === lower) ?? null;
 }
 
-function unknownKey(
-  { key }: IniEntry,
-  section: string,
-  keys: Readonly<Record<string, Key>>,
-): string {
+function unknownKey({ key }: IniEntry, section: string, keys: Keys<Draft>): string {
   const notHere = properCase(key, NOT_HERE);
   if (notHere !== null) return `${notHere} is not used by weft: ${NOT_HERE[notHere]}`;
   const elsewhere = Object.entries(SECTIONS).find(([, others]) => properCase(key, others) !== null);
@@ -425,6 +402,12 @@ ${announce === '' ? '#Announce = 203.0.113.7:51820     # reachable addresses tha
 #Seed = fra1.example.com:51820      # members to ask first; those met before are remembered
 #Route = 192.168.7.0/24             # networks that this node carries to, if its certificate permits
 #AcceptRoutes = yes
+
+# Uplinks are found by themselves, and used together with peers that can (docs/bond.md). To say more of one:
+#[Uplink]
+#Interface = wwan0
+#Role = metered                    # normal, backup, metered or off
+#Quota = 50GB/month
 
 # Plain WireGuard devices. weft export NAME adds one.
 #[Peer]

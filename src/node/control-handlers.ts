@@ -5,6 +5,8 @@ import { formatAddress, parseEndpoint, parsePrefix } from '../core/address.js';
 import { WeftError } from '../core/errors.js';
 import type { Endpoint, Prefix } from '../core/types.js';
 import type { Member } from '../mesh/types.js';
+import type { PathOrder } from './bond-peer.js';
+import type { PathsResult } from './bond-status.js';
 import type { Asker, Handlers } from './control-server.js';
 import type { MeshNode } from './mesh-node.js';
 import { memberStatus, nodeStatus, wireGuardDump } from './status.js';
@@ -14,6 +16,7 @@ type Parameters = Readonly<Record<string, unknown>>;
 
 const MIN_ID_PREFIX = 4;
 const MAX_PINGS = 1_000;
+const PATH_ORDERS: readonly PathOrder[] = ['pin', 'unpin', 'drain', 'undrain'];
 
 export function createHandlers(node: MeshNode): Handlers {
   return {
@@ -33,6 +36,8 @@ export function createHandlers(node: MeshNode): Handlers {
     'cancel-invite': (parameters) => cancelInvite(node, text(parameters, 'id')),
     revoke: (parameters) => revoke(node, text(parameters, 'revocation')),
     counters: () => counters(node),
+    paths: (parameters) => paths(node, parameters),
+    'path-order': (parameters) => orderPath(node, parameters),
   };
 }
 
@@ -56,6 +61,27 @@ function findMember(node: MeshNode, wanted: string): Member {
     throw new WeftError('EAMBIGUOUS', `'${wanted}' is more than one member: give an id (${ids})`);
   }
   return found;
+}
+
+/** All bonds, or that of one member. */
+function paths(node: MeshNode, parameters: Parameters): PathsResult {
+  const uplinks = node.bonds.uplinkReports();
+  if (parameters.member === undefined) {
+    return { uplinks, bonds: node.bonds.reports(), reason: null };
+  }
+  const { id } = findMember(node, text(parameters, 'member'));
+  const report = node.bonds.report(id);
+  if (report !== null) return { uplinks, bonds: [report], reason: null };
+  return { uplinks, bonds: [], reason: node.bonds.whyNot(id) ?? 'it has just begun' };
+}
+
+function orderPath(node: MeshNode, parameters: Parameters): null {
+  const { id, record } = findMember(node, text(parameters, 'member'));
+  const order = PATH_ORDERS.find((each) => each === parameters.order) ?? refuse('order');
+  const path = parameters.path === undefined ? null : text(parameters, 'path');
+  if (path === null && (order === 'pin' || order === 'drain')) refuse('path');
+  node.bonds.order({ id, name: record.name }, order, path);
+  return null;
 }
 
 /** Sends an event a probe; the result counts them. */

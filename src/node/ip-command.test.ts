@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { formatPrefix, parseAddress, parsePrefix } from '../core/address.js';
 import type { IpAddress, Prefix } from '../core/types.js';
-import { connectedRoutes, type InterfacePlan, InterfaceSetup } from './ip-command.js';
+import {
+  type HostRoute,
+  hostRoutes,
+  type InterfacePlan,
+  InterfaceSetup,
+  isConnected,
+} from './ip-command.js';
 
 function address(text: string): IpAddress {
   const parsed = parseAddress(text);
@@ -45,7 +51,7 @@ describe('the interface', () => {
         'link set dev weft0 mtu 1420 up',
         'address replace 10.86.1.2/16 dev weft0',
         'address replace fd01::2/48 dev weft0 nodad',
-        'route replace 192.168.7.0/24 dev weft0',
+        'route add 192.168.7.0/24 dev weft0 proto 119',
       ],
     ]);
   });
@@ -62,7 +68,7 @@ describe('the interface', () => {
     expect(batches.slice(1)).toEqual([
       [
         'address del 10.86.1.2/16 dev weft0',
-        'route del 192.168.7.0/24 dev weft0',
+        'route del 192.168.7.0/24 dev weft0 proto 119',
         'link set dev weft0 mtu 1380 up',
         'address replace 10.86.9.9/16 dev weft0',
       ],
@@ -75,28 +81,44 @@ describe('the interface', () => {
     await expect(it.apply(PLAN)).rejects.toThrow();
     fail(false);
     await it.apply(PLAN);
-    expect(batches[1]).toEqual(batches[0]);
+    const flush = [
+      'route flush root 0.0.0.0/0 dev weft0 proto 119',
+      'route flush root ::/0 dev weft0 proto 119',
+    ];
+    expect(batches[1]).toEqual([...flush, ...(batches[0] ?? [])]);
+    await it.apply({ ...PLAN, mtu: 1300 });
+    expect(batches[2]).toEqual(['link set dev weft0 mtu 1300 up']);
   });
 });
 
-test('connected routes are those of other interfaces, without gateways and link-local ones', async () => {
+test('routes of the host are all but those of the mesh; some are of networks that it is connected to', async () => {
   const listings: Record<string, unknown[]> = {
     '-4': [
       { dst: 'default', gateway: '192.0.2.1', dev: 'eth0' },
       { dst: '192.0.2.0/24', dev: 'eth0', protocol: 'kernel', scope: 'link' },
       { dst: '10.86.0.0/16', dev: 'weft0', protocol: 'kernel', scope: 'link' },
+      { dst: '10.2.0.0/16', dev: 'weft0', protocol: '119' },
+      { dst: '10.3.0.0/16', dev: 'weft0', protocol: 'static' },
       { dst: '10.1.0.0/16', gateway: '192.0.2.9', dev: 'eth0', protocol: 'static' },
+      { dst: '10.4.0.1', protocol: 'boot', nexthops: [] },
     ],
     '-6': [
       { dst: 'fe80::/64', dev: 'eth0', protocol: 'kernel' },
       { dst: 'fd00::/64', dev: 'eth0', protocol: 'kernel' },
     ],
   };
-  const found = await connectedRoutes('weft0', async ([, family = '']) =>
+  const found = await hostRoutes('weft0', async ([, family = '']) =>
     JSON.stringify(listings[family]),
   );
-  expect(found.map((route) => `${formatPrefix(route.prefix)} ${route.device}`)).toEqual([
+  const texts = (routes: readonly HostRoute[]) =>
+    routes.map(({ prefix, device }) => `${formatPrefix(prefix)} ${device}`);
+  expect(texts(found)).toEqual([
     '192.0.2.0/24 eth0',
+    '10.3.0.0/16 weft0',
+    '10.1.0.0/16 eth0',
+    '10.4.0.1/32 ',
+    'fe80::/64 eth0',
     'fd00::/64 eth0',
   ]);
+  expect(texts(found.filter(isConnected))).toEqual(['192.0.2.0/24 eth0', 'fd00::/64 eth0']);
 });

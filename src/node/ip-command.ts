@@ -19,10 +19,17 @@ export interface InterfacePlan {
   readonly routes: readonly Prefix[];
 }
 
-export interface ConnectedRoute {
+/** A route of the main table. */
+export interface HostRoute {
   readonly prefix: Prefix;
+  /** Empty: none, or several. */
   readonly device: string;
+  /** As `ip` names it: `kernel` for networks that the host is connected to, `static`, `boot`, `119`. */
+  readonly protocol: string;
 }
+
+/** By which our routes are known from all others (`ip route show proto 119`): "w" in ASCII, unassigned in rtnetlink.h. */
+export const ROUTE_PROTOCOL = 119;
 
 /** Runs `ip`; a fake one in tests. */
 export type IpRunner = (argv: readonly string[], input: string) => Promise<string>;
@@ -49,16 +56,23 @@ export class InterfaceSetup {
   readonly #device: string;
   readonly #run: IpRunner;
   #applied = new Map<string, Change>();
+  /** Something failed: what of it is there is not known. */
+  #unsure = false;
 
   constructor(device: string, run: IpRunner = runIp) {
     this.#device = device;
     this.#run = run;
   }
 
+  /** Whether a route was set up, as far as is known. */
+  hasRoute(route: Prefix): boolean {
+    return this.#applied.has(this.#routeLine(route));
+  }
+
   /** @throws WeftError EIP: some of it may have taken effect, and is tried again next time */
   async apply(plan: InterfacePlan): Promise<void> {
     const wanted = this.#changesOf(plan);
-    const lines: string[] = [];
+    const lines: string[] = this.#unsure ? this.#flushLines() : [];
     // An address goes before its successor comes: the kernel drops what is secondary together with its primary.
     for (const [key, { undo }] of this.#applied) {
       if (!wanted.has(key) && undo !== null) lines.push(undo);
@@ -68,10 +82,27 @@ export class InterfaceSetup {
     if (lines.length === 0) return;
     try {
       await this.#run(['-force', '-batch', '-'], `${lines.join('\n')}\n`);
+      this.#unsure = false;
     } catch (error) {
       this.#applied = new Map();
+      this.#unsure = true;
       throw error;
     }
+  }
+
+  #flushLines(): string[] {
+    return ['0.0.0.0/0', '::/0'].map(
+      (all) => `route flush root ${all} dev ${this.#device} proto ${ROUTE_PROTOCOL}`,
+    );
+  }
+
+  /** `add`, never `replace`: what somebody else has put there stays. */
+  #routeLine(route: Prefix): string {
+    return `route add ${this.#routeText(route)}`;
+  }
+
+  #routeText(route: Prefix): string {
+    return `${formatPrefix(route)} dev ${this.#device} proto ${ROUTE_PROTOCOL}`;
   }
 
   #changesOf(plan: InterfacePlan): Map<string, Change> {
@@ -85,8 +116,7 @@ export class InterfaceSetup {
       add(`address replace ${text} dev ${device}${options}`, `address del ${text} dev ${device}`);
     }
     for (const route of plan.routes) {
-      const text = `${formatPrefix(route)} dev ${device}`;
-      add(`route replace ${text}`, `route del ${text}`);
+      add(this.#routeLine(route), `route del ${this.#routeText(route)}`);
     }
     return changes;
   }
@@ -98,28 +128,32 @@ interface Change {
   readonly undo: string | null;
 }
 
-/** The prefixes that this host's other interfaces reach directly. */
-export async function connectedRoutes(
-  exceptDevice: string,
-  run: IpRunner = runIp,
-): Promise<ConnectedRoute[]> {
-  const found: ConnectedRoute[] = [];
+/** The routes of this host's main table, but those of a mesh, by both of its marks. */
+export async function hostRoutes(meshDevice: string, run: IpRunner = runIp): Promise<HostRoute[]> {
+  const found: HostRoute[] = [];
   for (const family of ['-4', '-6']) {
     const listing = await run(['-j', family, 'route', 'show', 'table', 'main'], '');
-    for (const route of parseRoutes(listing)) {
-      if (route.device !== exceptDevice) found.push(route);
+    for (const route of parseRoutes(listing, family === '-4' ? 32 : 128)) {
+      const isOurs =
+        route.device === meshDevice && ['kernel', `${ROUTE_PROTOCOL}`].includes(route.protocol);
+      if (!isOurs) found.push(route);
     }
   }
   return found;
 }
 
-function parseRoutes(json: string): ConnectedRoute[] {
+/** Whether a host reaches addresses directly by this route. */
+export function isConnected({ protocol, prefix }: HostRoute): boolean {
+  return protocol === 'kernel' && !isLinkLocal(prefix);
+}
+
+/** @param hostLength of addresses, which `ip` shows without a length */
+function parseRoutes(json: string, hostLength: number): HostRoute[] {
   if (json.trim() === '') return [];
   const routes = JSON.parse(json) as { dst?: string; dev?: string; protocol?: string }[];
-  return routes.flatMap(({ dst = '', dev = '', protocol }) => {
-    const prefix = parsePrefix(dst);
-    if (protocol !== 'kernel' || prefix === null || isLinkLocal(prefix)) return [];
-    return [{ prefix, device: dev }];
+  return routes.flatMap(({ dst = '', dev = '', protocol = '' }) => {
+    const prefix = parsePrefix(dst.includes('/') ? dst : `${dst}/${hostLength}`);
+    return prefix === null ? [] : [{ prefix, device: dev, protocol }];
   });
 }
 

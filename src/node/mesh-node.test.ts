@@ -72,6 +72,10 @@ class Host {
   readonly ip: string[] = [];
   /** What `ip route` answers, for both families. */
   routes = '[]';
+  /** Its uplinks: up0, up1, ... with these addresses and default routes. */
+  uplinks: readonly string[] = [];
+  /** Tells it that its network has changed. */
+  networkChanged: () => void = () => {};
   node: MeshNode | null = null;
 
   constructor(readonly number: number) {
@@ -132,7 +136,15 @@ class Host {
       scheduler,
       random: seededRandom(this.number),
       resolver: async () => [],
+      monitor: (onChange) => {
+        this.networkChanged = () => onChange(true);
+        return () => {};
+      },
       runIp: async (argv, input) => {
+        if (argv.includes('address')) return JSON.stringify(this.uplinks.map(linkOf));
+        if (argv.includes('default')) {
+          return JSON.stringify(this.uplinks.map((_, i) => ({ dev: `up${i}`, metric: i })));
+        }
         if (argv[0] === '-j') return this.routes;
         this.ip.push(...input.trimEnd().split('\n'));
         if (input.includes(' up')) dataPlane.setLink(true);
@@ -175,6 +187,12 @@ class Host {
     if (this.node === null) throw new Error('not started');
     return nodeStatus(this.node);
   }
+}
+
+/** As `ip -j -d address` describes it. */
+function linkOf(local: string, i: number) {
+  const addr_info = [{ local, prefixlen: 24, scope: 'global' }];
+  return { ifindex: i + 2, ifname: `up${i}`, flags: ['UP'], operstate: 'UP', addr_info };
 }
 
 async function pair(): Promise<[Host, Host]> {
@@ -290,12 +308,58 @@ describe('a mesh node', () => {
     await b.start();
     await advance(1_000);
     expect(a.status.members[0]?.allowedIps).toContain('192.168.7.0/24');
-    expect(a.ip).toContain('route replace 192.168.7.0/24 dev weft0');
+    expect(a.ip).toContain('route add 192.168.7.0/24 dev weft0 proto 119');
     expect(a.ip.join()).not.toContain('192.168.8.0');
     expect(a.status.warnings.join()).toContain('overlaps 192.168.8.0/24 on eth0');
     a.configure('AcceptRoutes = no\n');
     await a.reload();
-    expect(a.ip.at(-1)).toBe('route del 192.168.7.0/24 dev weft0');
+    expect(a.ip.at(-1)).toBe('route del 192.168.7.0/24 dev weft0 proto 119');
+  });
+
+  test('leaves the routes of the host as they are, also those that came after the start', async () => {
+    const [a, b] = [new Host(1), new Host(2)];
+    a.trust(b, 'routes=192.168.0.0/16,0.0.0.0/1');
+    b.trust(a);
+    await a.start();
+    const foreign = { dst: '192.168.7.0/24', gateway: '10.0.0.1', dev: 'eth0', protocol: 'static' };
+    a.routes = JSON.stringify([foreign]);
+    b.configure('Route = 192.168.7.0/24, 192.168.9.0/24, 0.0.0.0/1\n');
+    await b.start();
+    await advance(1_000);
+    expect(a.ip.filter((line) => line.startsWith('route'))).toEqual([
+      'route add 192.168.9.0/24 dev weft0 proto 119',
+    ]);
+    expect(a.status.members[0]?.allowedIps).not.toContain('192.168.7.0/24');
+    const warnings = a.status.warnings.join('\n');
+    expect(warnings).toContain(
+      'route 192.168.7.0/24 is not used: this host has a route of its own for it on eth0 (proto static)',
+    );
+    expect(warnings).toContain('route 0.0.0.0/1 is not used: it is as wide as a default route');
+    a.routes = '[]';
+    await a.reload();
+    expect(a.ip).toContain('route add 192.168.7.0/24 dev weft0 proto 119');
+  });
+
+  test('what is configured comes before the routes of members, and their addresses before it', async () => {
+    const [a, b] = await pair();
+    const [address = ''] = b.status.addresses;
+    a.trust(b, 'routes=192.168.7.0/24');
+    const key = Buffer.alloc(32, 7).toString('base64');
+    const around = `${address.replace(/\d+$/, '0')}/24`;
+    a.configure(`[Peer]\nPublicKey = ${key}\nAllowedIPs = ${around}, 192.168.0.0/16\n`);
+    b.configure('Route = 192.168.7.0/24\n');
+    await a.reload();
+    await b.reload();
+    await advance(1_000);
+    expect(a.status.members[0]?.allowedIps).toContain(`${address}/32`);
+    expect(a.status.members[0]?.allowedIps).not.toContain('192.168.7.0/24');
+    const warnings = a.status.warnings.join('\n');
+    expect(warnings).toContain(
+      `${address} of n2 is in AllowedIPs ${around} of a static peer: n2 gets its packets`,
+    );
+    expect(warnings).toContain(
+      'route 192.168.7.0/24 is not used: it overlaps 192.168.0.0/16, AllowedIPs of a static peer',
+    );
   });
 
   test('does not start where the mesh overlaps a network of the host', async () => {
@@ -330,10 +394,91 @@ describe('a mesh node', () => {
     await expect(taken.start()).rejects.toMatchObject({ code: 'EADDRINUSE' });
   });
 
+  test('gives no invite that could not be saved', async () => {
+    const host = new Host(1);
+    host.store.createSeed('authority', false);
+    const node = await host.start();
+    const request = { lifetimeSeconds: 60, uses: 1, certificateLifetimeSeconds: 60 };
+    expect(node.issueInvite(request)).toMatch(/^weft1:/);
+    rmSync(host.store.path('invites'));
+    mkdirSync(host.store.path('invites'));
+    expect(() => node.issueInvite(request)).toThrow(/cannot write .*invites/);
+    rmSync(host.store.path('invites'), { recursive: true });
+    expect(node.issueInvite(request)).toMatch(/^weft1:/);
+  });
+
   test('damaged state stops the start', async () => {
     const host = new Host(1);
-    writeFileSync(host.store.path('members'), 'nonsense');
+    writeFileSync(host.store.path('members'), 'nonsense', { mode: 0o600 });
     await expect(host.start()).rejects.toThrow(/members is damaged/);
     expect(readFileSync(host.store.path('members'), 'utf8')).toBe('nonsense');
+  });
+});
+
+describe('bonds', () => {
+  /** n1 has two uplinks, n2 one. */
+  async function bonded(more = ''): Promise<[Host, Host]> {
+    const [a, b] = [new Host(1), new Host(2)];
+    a.uplinks = ['192.0.2.1', '198.51.100.1'];
+    b.uplinks = ['192.0.2.2'];
+    b.configure(more);
+    a.trust(b);
+    b.trust(a);
+    await a.start();
+    await b.start();
+    await advance(3_000);
+    return [a, b];
+  }
+
+  function waysOf(host: Host): string[] {
+    const [report] = host.node?.bonds.reports() ?? [];
+    return (report?.paths ?? []).map(({ uplink, remote }) => `${uplink}>${remote}`);
+  }
+
+  test('are made by both ends as soon as one has a second uplink', async () => {
+    const [a, b] = await bonded();
+    expect(waysOf(a)).toEqual(['up0>192.0.2.2:51820', 'up1>192.0.2.2:51820']);
+    expect(waysOf(b).sort()).toEqual(['up0>192.0.2.1:51820', 'up0>198.51.100.1:51820']);
+    expect(a.status.uplinks.map(({ name }) => name)).toEqual(['up0', 'up1']);
+    expect(a.status.members[0]?.bond).toMatchObject({ mode: 'aggregate', active: 0, paths: 2 });
+    const { dataPlane } = a.node?.node.driver ?? {};
+    expect((dataPlane as FakeDataPlane).bondPolicies.size).toBe(1);
+  });
+
+  test('follow the uplinks: one is unplugged, and plugged in again', async () => {
+    const [a, b] = await bonded();
+    a.uplinks = ['192.0.2.1'];
+    a.networkChanged();
+    await advance(3_000);
+    expect([waysOf(a), waysOf(b)]).toEqual([[], []]);
+    expect(a.status.members[0]?.bond).toBeNull();
+    a.uplinks = ['192.0.2.1', '198.51.100.1'];
+    a.networkChanged();
+    await advance(3_000);
+    expect([waysOf(a).length, waysOf(b).length]).toEqual([2, 2]);
+  });
+
+  test('are not made with a member that has Bond = off, until it is reloaded with on', async () => {
+    const [a, b] = await bonded('[Interface]\nBond = off\n');
+    expect(waysOf(a)).toEqual([]);
+    const [id] = [...(a.node?.mesh.members() ?? [])].map((member) => member.id);
+    expect(id && a.node?.bonds.whyNot(id)).toContain('does not offer bonds');
+    b.configure('');
+    expect(await b.reload()).toEqual({ changes: ['bond'] });
+    await advance(3_000);
+    expect(waysOf(a)).toHaveLength(2);
+  });
+
+  test('are nothing to a plain peer', async () => {
+    const [a] = await bonded();
+    const key = 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=';
+    a.configure(`[Peer]\nPublicKey = ${key}\nEndpoint = 192.0.2.9:1\nAllowedIPs = 10.86.9.9/32\n`);
+    await a.reload();
+    await advance(3_000);
+    const { device, dataPlane } = a.node?.node.driver ?? {};
+    const peers = [...(device?.peers() ?? [])];
+    expect(peers).toHaveLength(2);
+    const bonds = peers.map(({ id }) => dataPlane?.bondStatus(id) ?? null);
+    expect(bonds.filter((bond) => bond !== null)).toHaveLength(1);
   });
 });

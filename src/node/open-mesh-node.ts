@@ -3,6 +3,7 @@
 import type { WeftError } from '../core/errors.js';
 import type { Random } from '../core/random.js';
 import type { DataPlane } from '../dataplane/dataplane.js';
+import type { EngineOptions } from '../dataplane/engine.js';
 import { createIdentity } from '../mesh/identity.js';
 import { DEFAULT_SWIM_CONFIG, type SwimConfig } from '../mesh/swim/config.js';
 import type { Config } from './config.js';
@@ -12,10 +13,12 @@ import { createMeshCrypto } from './mesh-crypto.js';
 import type { MeshLog } from './mesh-log.js';
 import { checkMeshOverlap, MeshNode } from './mesh-node.js';
 import { openNode } from './node.js';
-import { loadSettings, type NodePaths } from './settings.js';
+import { loadSettings, type NodePaths, type Settings } from './settings.js';
+import { lockState } from './state-lock.js';
 import { StateStore } from './state-store.js';
 import { type Scheduler, systemScheduler } from './system.js';
 import { type Resolver, systemResolver } from './underlay.js';
+import { type NetworkMonitor, systemMonitor } from './uplinks-watch.js';
 
 export interface MeshNodeOptions {
   readonly paths: NodePaths;
@@ -23,11 +26,14 @@ export interface MeshNodeOptions {
   /** Read already, since the log needs its level. */
   readonly config: Config;
   readonly version: string;
+  /** As NodeOptions has it. */
+  readonly engine?: EngineOptions;
   /** Instead of the addon's. The node closes it. */
   readonly dataPlane?: DataPlane;
   readonly scheduler?: Scheduler;
   readonly runIp?: IpRunner;
   readonly resolver?: Resolver;
+  readonly monitor?: NetworkMonitor;
   readonly timings?: SwimConfig;
   readonly random?: Random;
 }
@@ -38,10 +44,22 @@ export interface MeshNodeOptions {
  */
 export async function openMeshNode(options: MeshNodeOptions): Promise<MeshNode> {
   const settings = loadSettings(options.paths, options.config);
+  const unlock = lockState(options.paths.state);
+  try {
+    const node = await open(options, settings);
+    void node.closed.finally(unlock);
+    return node;
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+async function open(options: MeshNodeOptions, settings: Settings): Promise<MeshNode> {
   const { device } = settings.config;
   const crypto = await createMeshCrypto();
   const run = options.runIp ?? runIp;
-  const connected = await checkMeshOverlap(settings, crypto, run);
+  const routes = await checkMeshOverlap(settings, crypto, run);
   let meshNode: MeshNode | null = null;
   const listening = new Listening();
   const node = await openNode(
@@ -50,6 +68,7 @@ export async function openMeshNode(options: MeshNodeOptions): Promise<MeshNode> 
       mtu: settings.config.mtu,
       socketDirectory: options.paths.uapi,
       logger: options.log,
+      ...(options.engine && { engine: options.engine }),
       ...(options.dataPlane && { dataPlane: options.dataPlane }),
       ...(options.scheduler && { scheduler: options.scheduler }),
     },
@@ -67,6 +86,7 @@ export async function openMeshNode(options: MeshNodeOptions): Promise<MeshNode> 
         scheduler: options.scheduler ?? systemScheduler,
         runIp: run,
         resolver: options.resolver ?? systemResolver,
+        monitor: options.monitor ?? systemMonitor,
         timings: options.timings ?? DEFAULT_SWIM_CONFIG,
         random: options.random ?? systemRandom,
         node,
@@ -75,7 +95,7 @@ export async function openMeshNode(options: MeshNodeOptions): Promise<MeshNode> 
         store: new StateStore(options.paths.state),
       },
       settings,
-      connected,
+      routes,
     );
     await meshNode.start(listening.done);
     return meshNode;

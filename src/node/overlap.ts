@@ -4,12 +4,12 @@ import { formatPrefix } from '../core/address.js';
 import { WeftError } from '../core/errors.js';
 import type { Prefix } from '../core/types.js';
 import { overlaps } from '../mesh/addresses.js';
-import { type ConnectedRoute, connectedRoutes, type IpRunner } from './ip-command.js';
+import { type HostRoute, hostRoutes, type IpRunner, isConnected } from './ip-command.js';
 
 /**
  * @param device the mesh's own interface, which does not count
  * @param remedy what to do about it
- * @returns the networks of the other interfaces
+ * @returns the host's routes
  * @throws WeftError EOVERLAP if one shares addresses with a prefix
  */
 export async function checkOverlap(
@@ -17,8 +17,9 @@ export async function checkOverlap(
   device: string,
   run: IpRunner,
   remedy: string,
-): Promise<ConnectedRoute[]> {
-  const connected = await connectedRoutes(device, run);
+): Promise<HostRoute[]> {
+  const routes = await hostRoutes(device, run);
+  const connected = routes.filter((each) => isConnected(each) && each.device !== device);
   for (const prefix of prefixes) {
     const route = connected.find((each) => overlaps(prefix, [each.prefix]) !== null);
     if (route === undefined) continue;
@@ -26,5 +27,5 @@ export async function checkOverlap(
     const message = `${formatPrefix(prefix)} overlaps ${local}, which this host reaches directly: ${remedy}`;
     throw new WeftError('EOVERLAP', message);
   }
-  return connected;
+  return routes;
 }

@@ -55,6 +55,7 @@ function plan(members: readonly Member[], changes: Partial<PlanInput> = {}): Pee
     ownerOf: (address) => owners.get(String(address)) ?? null,
     staticPeers: [],
     acceptsRoute: () => true,
+    acceptsAddress: () => true,
     isInside: (address) => address[0] === 10,
     ...changes,
   });
@@ -65,6 +66,11 @@ function prefixesOf(plans: readonly PeerPlan[], digit: number): string[] | undef
 }
 
 describe('the plan', () => {
+  test('has no address that it may not have here', () => {
+    const [first] = plan([member(1)], { acceptsAddress: () => false });
+    expect(first?.allowedIps).toEqual([]);
+  });
+
   test('has a peer for each member with its address, whatever gossip thinks of it', () => {
     const plans = plan([member(2, { state: 'dead' }), member(1), member(3, { state: 'suspect' })]);
     expect(plans.map(({ member: id }) => id?.[0])).toEqual(['1', '2', '3']);

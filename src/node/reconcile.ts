@@ -40,6 +40,8 @@ export interface PlanInput {
   readonly staticPeers: readonly PeerPlan[];
   /** Whether a route that a member offers is used here. */
   acceptsRoute(route: Prefix): boolean;
+  /** Whether a member may have an address that it claims. */
+  acceptsAddress(member: Member, address: IpAddress): boolean;
   /** Whether an address is inside the mesh: no datagram can be sent to it before there is a tunnel. */
   isInside(address: IpAddress): boolean;
 }
@@ -63,7 +65,8 @@ export function planPeers(input: PlanInput): PeerPlan[] {
   };
   for (const member of members) {
     for (const address of member.record.addresses) {
-      if (input.ownerOf(address) === member.id) give(member, hostPrefix(address));
+      if (input.ownerOf(address) !== member.id) continue;
+      if (input.acceptsAddress(member, address)) give(member, hostPrefix(address));
     }
   }
   const living = members.filter(({ state }) => state === 'alive');

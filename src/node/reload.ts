@@ -26,6 +26,7 @@ export function describeChanges(before: Settings, after: Settings): string[] {
     seeds: ({ config }) => config.seeds,
     announce: ({ config }) => config.announce,
     acceptRoutes: ({ config }) => config.acceptRoutes,
+    bond: ({ config }) => config.bond,
     peers: ({ config }) => config.peers.map((peer) => ({ ...peer, line: 0 })),
     routes: ({ routes }) => routes,
     certificate: ({ certificateBytes }) => certificateBytes,

@@ -10,11 +10,13 @@ import { decodeCertificate, type SignedCertificate } from '../mesh/certificate.j
 import { isNodeName } from '../mesh/record.js';
 import { parseTrustedKey, type TrustedKey } from '../mesh/trusted-key.js';
 import { MAX_ROUTES } from '../mesh/types.js';
-import { readTextIfThere } from './atomic-file.js';
+import { type ReadLimits, readTextIfThere } from './atomic-file.js';
 import { type Config, parseConfig } from './config.js';
 import { type MeshFile, StateStore } from './state-store.js';
 
 export const DEFAULT_CONFIG_PATH = '/etc/weft/weft.conf';
+/** Hundreds of thousands of static peers. */
+export const CONFIG_LIMITS: ReadLimits = { maxBytes: 32 * 1024 * 1024, privacy: 'public' };
 
 /** Where a node's files are. */
 export interface NodePaths {
@@ -43,7 +45,7 @@ export interface Settings {
 
 /** @throws WeftError ENOCONFIG, ECONFIG */
 export function readConfig(path: string): Config {
-  const text = readTextIfThere(path);
+  const text = readTextIfThere(path, CONFIG_LIMITS);
   if (text === null) {
     throw new WeftError(
       'ENOCONFIG',

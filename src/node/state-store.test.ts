@@ -35,6 +35,21 @@ describe('the state directory', () => {
     }
   });
 
+  test('keeps what uplinks have carried', () => {
+    expect(store.readUsage()).toEqual(new Map());
+    const usage = new Map([['wwan0', { date: '2025-11-21', dayBytes: 5, monthBytes: 7 }]]);
+    store.writeUsage(usage);
+    expect(store.readUsage()).toEqual(usage);
+  });
+
+  test.each(['{', '[1]', '{"wwan0": {"date": "2025-11-21", "dayBytes": -1, "monthBytes": 7}}'])(
+    'says that what uplinks have carried is damaged: %s',
+    (text) => {
+      writeFileSync(store.path('usage.json'), text);
+      expect(() => store.readUsage()).toThrow('usage.json is damaged: remove it to count anew');
+    },
+  );
+
   test('gives back what was kept', () => {
     const seed = store.createSeed('identity', false);
     expect(store.readSeed('identity')).toEqual(seed);
@@ -83,6 +98,39 @@ describe('the state directory', () => {
     expect(() => store.readSeed('identity')).toThrowError(/chmod 600/);
   });
 
+  test.each([
+    ['mesh.json', () => store.readMesh()],
+    ['members', () => store.readBytes('members')],
+    ['invites', () => store.readBytes('invites')],
+  ])('refuses %s when others can read it', (name, read) => {
+    store.writeMesh(MESH);
+    for (const kind of ['members', 'invites'] as const) store.writeBytes(kind, Uint8Array.of(1));
+    expect(read()).not.toBeNull();
+    chmodSync(store.path(name), 0o644);
+    expect(read).toThrowError(/can be read by others: chmod 600/);
+  });
+
+  test('refuses trust that others can write', () => {
+    store.writeTrusted('a', 'one');
+    chmodSync(store.trustedPath('a'), 0o664);
+    expect(() => store.readTrusted()).toThrowError(/a\.pub can be written by others: chmod 644/);
+    chmodSync(store.trustedPath('a'), 0o644);
+    chmodSync(store.path('trusted.d'), 0o777);
+    expect(() => store.readTrusted()).toThrowError(
+      /trusted\.d can be written by others: chmod go-w/,
+    );
+  });
+
+  test.each([
+    ['identity.key', () => store.readSeed('identity')],
+    ['certificate', () => store.readCertificate()],
+    ['mesh.json', () => store.readMesh()],
+    ['trusted.d/a.pub', () => store.readTrusted()],
+  ])('reads no more of %s than makes sense', (name, read) => {
+    writeFileSync(store.path(name), 'A'.repeat(65_537), { mode: 0o600 });
+    expect(read).toThrowError(/has 65537 bytes, and at most 65536 make sense/);
+  });
+
   test.each(['', 'not base64!', 'AAAA'])('takes %j for damage, not for a key', (text) => {
     writeFileSync(store.seedPath('identity'), text, { mode: 0o600 });
     expect(() => store.readSeed('identity')).toThrowError(/damaged/);
@@ -91,7 +139,7 @@ describe('the state directory', () => {
   test.each(['{', '[]', '{"meshId":"x"}', '{"meshId":"AAAAAAAAAAAAAAAAAAAAAA==","meshKey":1}'])(
     'takes %j for damage, not for a mesh',
     (text) => {
-      writeFileSync(store.path('mesh.json'), text);
+      writeFileSync(store.path('mesh.json'), text, { mode: 0o600 });
       expect(() => store.readMesh()).toThrowError(/damaged/);
     },
   );

@@ -5,16 +5,24 @@
 //   mesh.json      mesh id, mesh key, IPv4 prefix, seeds     certificate    this node's
 //   trusted.d/     whom it trusts, a key a file              revocations    base64, one a line
 //   issued/        certificates signed here, by serial       invites        of the issuer
-//   members        the mesh core's state
+//   members        the mesh core's state                    usage.json     bytes of uplinks with a quota
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Usage } from '../bond/quota.js';
 import { formatPrefix, parsePrefix } from '../core/address.js';
 import { WeftError } from '../core/errors.js';
 import { toHex } from '../core/hex.js';
 import type { Prefix } from '../core/types.js';
-import { makePrivateDirectory, readTextIfThere, writeFileAtomically } from './atomic-file.js';
+import {
+  checkNobodyElseWrites,
+  makePrivateDirectory,
+  type ReadLimits,
+  readBytesIfThere,
+  readTextIfThere,
+  writeFileAtomically,
+} from './atomic-file.js';
 import { formatHostPort, type HostPort, parseHostPort } from './config.js';
 
 export const DEFAULT_STATE_DIRECTORY = '/var/lib/weft';
@@ -24,6 +32,14 @@ export const MESH_KEY_BYTES = 32;
 
 const SECRET = 0o600;
 const PUBLIC = 0o644;
+
+/** A key, a certificate, mesh.json: none comes near. */
+const SMALL_SECRET: ReadLimits = { maxBytes: 64 * 1024, privacy: 'secret' };
+const SMALL: ReadLimits = { maxBytes: 64 * 1024, privacy: 'public' };
+/** Revocations are unlimited in principle: these are some hundred thousand. */
+const REVOCATIONS: ReadLimits = { maxBytes: 128 * 1024 * 1024, privacy: 'public' };
+/** As the mesh core's decoders have it. */
+const CORE_STATE: ReadLimits = { maxBytes: 64 * 1024 * 1024, privacy: 'secret' };
 
 /** Which mesh this node is of. */
 export interface MeshFile {
@@ -76,12 +92,8 @@ export class StateStore {
    */
   readSeed(name: SeedName): Uint8Array | null {
     const path = this.seedPath(name);
-    const text = readTextIfThere(path);
-    if (text === null) return null;
-    if ((statSync(path).mode & 0o077) !== 0) {
-      throw new WeftError('ESTATE', `${path} can be read by others: chmod 600 ${path}`);
-    }
-    return decode(text, SEED_BYTES, path);
+    const text = readTextIfThere(path, SMALL_SECRET);
+    return text === null ? null : decode(text, SEED_BYTES, path);
   }
 
   /**
@@ -140,6 +152,7 @@ export class StateStore {
     let names: string[];
     try {
       names = readdirSync(directory);
+      checkNobodyElseWrites(directory);
     } catch (error) {
       throw new WeftError(
         'ESTATE',
@@ -151,7 +164,7 @@ export class StateStore {
       .sort()
       .map((name) => ({
         fileName: join(directory, name),
-        text: readFileSync(join(directory, name), 'utf8'),
+        text: readTextIfThere(join(directory, name), SMALL) ?? '',
       }));
   }
 
@@ -171,7 +184,7 @@ export class StateStore {
   /** This node's certificate; empty if it has none. */
   readCertificate(): Uint8Array {
     const path = this.path('certificate');
-    const text = readTextIfThere(path);
+    const text = readTextIfThere(path, SMALL);
     return text === null ? new Uint8Array(0) : decode(text, null, path);
   }
 
@@ -181,7 +194,9 @@ export class StateStore {
 
   readRevocations(): Uint8Array[] {
     const path = this.path('revocations');
-    const lines = (readTextIfThere(path) ?? '').split('\n').filter((line) => line !== '');
+    const lines = (readTextIfThere(path, REVOCATIONS) ?? '')
+      .split('\n')
+      .filter((line) => line !== '');
     return lines.map((line) => decode(line, null, path));
   }
 
@@ -207,24 +222,40 @@ export class StateStore {
       .filter((name) => /^[0-9a-f]+$/.test(name))
       .sort()
       .map((name) =>
-        decode(readFileSync(join(directory, name), 'utf8'), null, join(directory, name)),
+        decode(readTextIfThere(join(directory, name), SMALL) ?? '', null, join(directory, name)),
       );
   }
 
   /** @param name of a file of bytes that only the mesh core understands */
   readBytes(name: 'members' | 'invites'): Uint8Array | null {
-    const path = this.path(name);
-    return existsSync(path) ? new Uint8Array(readFileSync(path)) : null;
+    return readBytesIfThere(this.path(name), CORE_STATE);
   }
 
   writeBytes(name: 'members' | 'invites', bytes: Uint8Array): void {
     writeFileAtomically(this.path(name), bytes, SECRET);
   }
+
+  /**
+   * What uplinks with a quota have carried, by name.
+   * @throws WeftError ESTATE
+   */
+  readUsage(): Map<string, Usage> {
+    const path = this.path('usage.json');
+    const text = readTextIfThere(path, SMALL);
+    const usage = text === null ? new Map<string, Usage>() : parseUsages(text);
+    if (usage !== null) return usage;
+    throw new WeftError('ESTATE', `${path} is damaged: remove it to count anew`);
+  }
+
+  writeUsage(usage: ReadonlyMap<string, Usage>): void {
+    const text = JSON.stringify(Object.fromEntries(usage), null, 2);
+    writeFileAtomically(this.path('usage.json'), `${text}\n`, PUBLIC);
+  }
 }
 
 /** @throws WeftError ESTATE */
 export function readMeshFile(path: string): MeshFile {
-  const value = parseJson(readTextIfThere(path) ?? '', path);
+  const value = parseJson(readTextIfThere(path, SMALL_SECRET) ?? '', path);
   const v4Prefix = typeof value.v4Prefix === 'string' ? parsePrefix(value.v4Prefix) : null;
   const seeds = Array.isArray(value.seeds) ? value.seeds.map(String).map(parseHostPort) : [];
   if (v4Prefix === null && value.v4Prefix !== null) throw broken(path, 'v4Prefix');
@@ -234,6 +265,29 @@ export function readMeshFile(path: string): MeshFile {
     v4Prefix,
     seeds: seeds.filter((seed) => seed !== null),
   };
+}
+
+/** Null if it is damaged. */
+function parseUsages(text: string): Map<string, Usage> | null {
+  const found = new Map<string, Usage>();
+  try {
+    for (const [name, value] of Object.entries(JSON.parse(text))) {
+      const usage = parseUsage(value);
+      if (usage === null) return null;
+      found.set(name, usage);
+    }
+  } catch {
+    return null;
+  }
+  return found;
+}
+
+function parseUsage(value: unknown): Usage | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { date, dayBytes, monthBytes } = value as Record<string, unknown>;
+  const isDate = typeof date === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(date);
+  const valid = isDate && [dayBytes, monthBytes].every((each) => Number(each) >= 0);
+  return valid ? { date, dayBytes: Number(dayBytes), monthBytes: Number(monthBytes) } : null;
 }
 
 function encode(bytes: Uint8Array): string {

@@ -5,6 +5,7 @@ import { toHex } from '../core/hex.js';
 import type { PublicKey } from '../core/types.js';
 import type { Member, MemberState, NodeId } from '../mesh/types.js';
 import type { Peer } from '../wg/device.js';
+import { type BondSummary, bondSummary, type UplinkReport } from './bond-status.js';
 import type { MeshNode } from './mesh-node.js';
 import { createZoneNamer, wallTime } from './system.js';
 import { meshPrefixes } from './tunnels.js';
@@ -23,6 +24,7 @@ export interface NodeStatus {
   readonly addresses: readonly string[];
   readonly endpoints: readonly string[];
   readonly routes: readonly string[];
+  readonly uplinks: readonly UplinkReport[];
   readonly mesh: { readonly id: string; readonly prefixes: readonly string[] };
   readonly health: {
     readonly awareness: number;
@@ -71,6 +73,8 @@ export interface MemberStatus extends TunnelStatus {
   readonly expiresInDays: number | null;
   /** How packets go: without a relay, always directly. */
   readonly path: 'direct';
+  /** Several uplinks used as one; null: there is no bond. */
+  readonly bond: BondSummary | null;
   readonly incarnation: number;
 }
 
@@ -97,6 +101,7 @@ export function nodeStatus(node: MeshNode): NodeStatus {
     addresses: self.addresses.map(formatAddress),
     endpoints: self.endpoints.map((endpoint) => formatEndpoint(endpoint, nameZone)),
     routes: self.routes.map(formatPrefix),
+    uplinks: node.bonds.uplinkReports(),
     mesh: {
       id: toHex(settings.mesh.meshId),
       prefixes: meshPrefixes(node.crypto, settings).map(formatPrefix),
@@ -137,6 +142,7 @@ export function memberStatus(node: MeshNode, member: Member): MemberStatus {
   const { record } = member;
   const verdict = node.trust.judge(record, wallTime().seconds);
   const key = node.tunnels.keyOf(member.id);
+  const bond = node.bonds.report(member.id);
   return {
     id: member.id,
     name: record.name,
@@ -152,6 +158,7 @@ export function memberStatus(node: MeshNode, member: Member): MemberStatus {
     trustedBy: verdict.ok ? verdict.by : null,
     expiresInDays: (verdict.ok ? verdict.expiresInDays : null) ?? null,
     path: 'direct',
+    bond: bond && bondSummary(bond),
     incarnation: record.incarnation,
     ...(key === null ? NO_TUNNEL : tunnelStatus(node, key)),
   };
@@ -184,6 +191,9 @@ function tunnelStatus(node: MeshNode, key: PublicKey): TunnelStatus {
 
 function warningsOf(node: MeshNode): string[] {
   const warnings = node.tunnels.warnings();
+  for (const { name, quota, spent } of node.bonds.uplinkReports()) {
+    if (spent) warnings.push(`the quota of ${name} (${quota}) is spent: nothing goes by it`);
+  }
   const certificate = certificateStatus(node);
   if (certificate !== null && certificate.expiresInDays < 30) {
     const when =

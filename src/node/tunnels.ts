@@ -1,29 +1,33 @@
 // The mesh as WireGuard and the kernel see it: peers from members and configuration (reconcile.ts), addresses and routes
 // of the interface (ip-command.ts).
 
-import { formatPrefix } from '../core/address.js';
+import { formatAddress, formatPrefix } from '../core/address.js';
 import type { MeshCrypto } from '../core/crypto.js';
 import type { Endpoint, IpAddress, Prefix, PublicKey } from '../core/types.js';
 import { addressKey, contains, covers, meshPrefixV6, overlaps } from '../mesh/addresses.js';
 import { wireGuardKeyOf } from '../mesh/identity.js';
 import type { Mesh } from '../mesh/mesh.js';
-import type { NodeId } from '../mesh/types.js';
+import type { Member, NodeId } from '../mesh/types.js';
 import type { StaticPeer } from './config.js';
 import type { Driver } from './driver.js';
 import {
-  type ConnectedRoute,
+  type HostRoute,
+  hostRoutes,
   type InterfaceAddress,
   InterfaceSetup,
   type IpRunner,
+  isConnected,
 } from './ip-command.js';
 import type { MeshLog } from './mesh-log.js';
-import { type PeerPlan, PeerSync, planPeers } from './reconcile.js';
+import { hostPrefix, type PeerPlan, PeerSync, planPeers } from './reconcile.js';
 import type { Settings } from './settings.js';
 import type { Scheduler } from './system.js';
 
 /** Changes within this time after one are applied together. */
 const GATHER_MS = 50;
 const V6_MESH_LENGTH = 48;
+/** A shorter prefix takes over half the Internet and more, and with it the ways to other members. */
+const MIN_ROUTE_LENGTH = 8;
 /** A session in use hears at least so often. */
 const SILENT_MS = 1_000;
 /** Longer than REKEY_TIMEOUT, within which no second handshake begins. */
@@ -44,8 +48,8 @@ export interface TunnelsEnvironment {
 /** What configuration says about the tunnels. */
 export interface TunnelsConfig {
   readonly settings: Settings;
-  /** Networks that this host reaches directly: no route may take them over. */
-  readonly connected: readonly ConnectedRoute[];
+  /** Of this host: no member's route may take them over. */
+  readonly hostRoutes: readonly HostRoute[];
   /** Of static peers with an endpoint, by key. */
   readonly endpoints: ReadonlyMap<PublicKey, readonly Endpoint[]>;
 }
@@ -59,6 +63,8 @@ export class Tunnels {
   #plans: readonly PeerPlan[] = [];
   /** Routes that are not used, and why. */
   #refusedRoutes = new Map<string, string>();
+  /** Members' addresses that static peers have a part in. */
+  #sharedAddresses: string[] = [];
   #cancelTimer: (() => void) | null = null;
   #changedSince = false;
   /** Sessions that may have to be made anew, and since when. */
@@ -79,7 +85,10 @@ export class Tunnels {
 
   /** Addresses that members claim and may not have, or routes that are not used: a line each. */
   warnings(): string[] {
-    return [...this.#refusedRoutes].map(([route, why]) => `route ${route} is not used: ${why}`);
+    const refused = [...this.#refusedRoutes].map(
+      ([route, why]) => `route ${route} is not used: ${why}`,
+    );
+    return [...refused, ...this.#sharedAddresses];
   }
 
   ownerOf(address: IpAddress): NodeId | null {
@@ -178,27 +187,37 @@ export class Tunnels {
    * @throws WeftError EIP: it refused something, which is tried again with the next change
    */
   applyNow(): Promise<void> {
-    this.#plan();
-    this.#env.driver.perform((device, nowMs) => this.#sync.apply(nowMs, device, this.#plans));
+    this.#planAndSync();
     const applied = this.#applying.then(() => this.#applyToInterface());
     this.#applying = applied.catch(() => {});
     return applied;
   }
 
+  #planAndSync(): void {
+    this.#plan();
+    this.#env.driver.perform((device, nowMs) => this.#sync.apply(nowMs, device, this.#plans));
+  }
+
   #plan(): void {
     const { settings } = this.#config;
     this.#refusedRoutes = new Map();
+    this.#sharedAddresses = [];
     this.#plans = planPeers({
       members: this.#env.mesh.members(),
       keyOf: (id) => this.keyOf(id),
       ownerOf: (address) => this.ownerOf(address),
       staticPeers: settings.config.peers.map((peer) => this.#staticPlan(peer)),
       acceptsRoute: (route) => this.#acceptsRoute(route),
+      acceptsAddress: (member, address) => this.#acceptsAddress(member, address),
       isInside: (address) => this.isInside(address),
     });
   }
 
   #staticPlan(peer: StaticPeer): PeerPlan {
+    for (const prefix of peer.allowedIps) {
+      const reason = this.#whyForeign(prefix);
+      if (reason !== null) this.#refusedRoutes.set(formatPrefix(prefix), reason);
+    }
     return {
       publicKey: peer.publicKey,
       allowedIps: peer.allowedIps,
@@ -215,30 +234,95 @@ export class Tunnels {
     return reason === null;
   }
 
+  /** What is configured here comes before what members say, but for default routes: all else is more specific. */
   #whyNot(route: Prefix): string | null {
-    const { settings, connected } = this.#config;
-    if (route.length === 0) return 'it is a default route, which no member is given';
+    const { settings } = this.#config;
+    if (route.length < MIN_ROUTE_LENGTH) return 'it is as wide as a default route';
     const own = this.#env.mesh.self().routes;
     if (overlaps(route, own) !== null) return 'this node offers it too';
+    const configured = settings.config.peers
+      .flatMap(({ allowedIps }) => allowedIps)
+      .find((prefix) => prefix.length > 0 && overlaps(route, [prefix]) !== null);
+    if (configured !== undefined) {
+      return `it overlaps ${formatPrefix(configured)}, AllowedIPs of a static peer`;
+    }
     const inside = meshPrefixes(this.#env.crypto, settings).find((prefix) => covers(prefix, route));
     if (inside !== undefined) return null;
     if (!settings.config.acceptRoutes) return 'AcceptRoutes = no';
-    const taken = connected.find(({ prefix }) => overlaps(route, [prefix]) !== null);
-    if (taken === undefined) return null;
-    return `it overlaps ${formatPrefix(taken.prefix)} on ${taken.device}, which this host reaches directly`;
+    return this.#whyTaken(route);
+  }
+
+  #whyTaken(route: Prefix): string | null {
+    const { device } = this.#config.settings.config;
+    const others = this.#config.hostRoutes.filter((each) => each.device !== device);
+    const connected = others.find(
+      (each) => isConnected(each) && overlaps(route, [each.prefix]) !== null,
+    );
+    if (connected !== undefined) {
+      return `it overlaps ${formatPrefix(connected.prefix)} on ${connected.device}, which this host reaches directly`;
+    }
+    return this.#whyForeign(route);
+  }
+
+  /** Somebody else has routed this very prefix: that stays. */
+  #whyForeign(route: Prefix): string | null {
+    const text = formatPrefix(route);
+    const { device } = this.#config.settings.config;
+    const foreign = this.#config.hostRoutes.find(
+      (each) => each.device !== device && formatPrefix(each.prefix) === text,
+    );
+    if (foreign === undefined) return null;
+    const where = foreign.device === '' ? '' : ` on ${foreign.device}`;
+    return `this host has a route of its own for it${where} (proto ${foreign.protocol || 'unspec'})`;
+  }
+
+  /** An address outside the mesh's prefixes is no more than a route: its certificate does not take it from this host. */
+  #acceptsAddress({ record }: Member, address: IpAddress): boolean {
+    if (!this.isInside(address)) return this.#acceptsRoute(hostPrefix(address));
+    const peers = this.#config.settings.config.peers.flatMap(({ allowedIps }) => allowedIps);
+    const around = peers.find(
+      (prefix) => contains(prefix, address) && this.isInside(prefix.address),
+    );
+    if (around === undefined) return true;
+    const isSame = around.length === address.length * 8;
+    const who = isSame ? `the static peer, and ${record.name} does not` : record.name;
+    this.#sharedAddresses.push(
+      `${formatAddress(address)} of ${record.name} is in AllowedIPs ${formatPrefix(around)} of a static peer: ${who} gets its packets`,
+    );
+    return true;
+  }
+
+  /** What goes to the interface beside what its addresses bring. */
+  #outsideRoutes(): Prefix[] {
+    const inside = meshPrefixes(this.#env.crypto, this.#config.settings);
+    const present = this.#config.hostRoutes.map(({ prefix }) => formatPrefix(prefix));
+    return this.#plans
+      .flatMap(({ allowedIps }) => allowedIps)
+      .filter((prefix) => prefix.length > 0 && !inside.some((own) => covers(own, prefix)))
+      .filter((prefix) => !present.includes(formatPrefix(prefix)));
+  }
+
+  /** The host's routes are read again before one is added: some may have come since. */
+  async #lookAtHost(): Promise<void> {
+    const { device } = this.#config.settings.config;
+    const now = await hostRoutes(device, this.#env.runIp);
+    if (this.#stopped) return;
+    this.#config = { ...this.#config, hostRoutes: now };
+    this.#planAndSync();
   }
 
   async #applyToInterface(): Promise<void> {
+    if (this.#stopped) return;
+    if (this.#outsideRoutes().some((route) => !this.#interface.hasRoute(route))) {
+      await this.#lookAtHost();
+    }
     if (this.#stopped) return;
     const { settings } = this.#config;
     const self = this.#env.mesh.self();
     const addresses = self.addresses
       .filter((address) => this.ownerOf(address) === self.id)
       .map((address) => withPrefixLength(address, settings));
-    const inside = meshPrefixes(this.#env.crypto, settings);
-    const routes = this.#plans
-      .flatMap(({ allowedIps }) => allowedIps)
-      .filter((prefix) => prefix.length > 0 && !inside.some((own) => covers(own, prefix)));
+    const routes = this.#outsideRoutes();
     await this.#interface.apply({ mtu: settings.config.mtu, addresses, routes });
   }
 }

@@ -33,14 +33,25 @@ const MAX_UINT32 = 0xffff_ffff;
 
 /** Maps are Maps, `bin` is an ArrayBuffer, and what is encoded comes as Uint8Array: no objects, no Buffer. */
 const codec = msgpack.createCodec({ usemap: true, binarraybuffer: true, uint8array: true });
+/** msgpack-lite's, which is not in its types. */
+interface Encoder {
+  write(value: unknown): void;
+  /** A copy of what was written since the last one. */
+  read(): Uint8Array;
+}
+
+type EncoderClass = new (options: { codec: msgpack.Codec }) => Encoder;
+
+/** One for all, since each has a buffer of two kilobytes or more. */
+const encoder = new (msgpack as unknown as { Encoder: EncoderClass }).Encoder({ codec });
 
 /**
  * Integers up to 2^53, well-formed strings. msgpack-lite writes integers beyond 32 bits as float64.
  * @throws RangeError for anything else: our own values, hence a bug
  */
 export function encodeMsgpack(value: Msgpack): Uint8Array {
-  // a copy, since the encoder's own buffer is larger and would be kept with it
-  return new Uint8Array(msgpack.encode(toCodec(value), { codec }));
+  encoder.write(toCodec(value));
+  return encoder.read();
 }
 
 function toCodec(value: Msgpack): unknown {
@@ -101,14 +112,12 @@ class Scan {
   /** Entries of all maps. */
   entries = 0;
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   readonly #limits: MsgpackLimits;
   #offset = 0;
   #count = 0;
 
   constructor(bytes: Uint8Array, limits: MsgpackLimits) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#limits = limits;
   }
 
@@ -143,9 +152,9 @@ class Scan {
       case 0xd2:
         return this.#skip(1 << (type & 0x03));
       case 0xcf:
-        return this.#long((at) => this.#view.getBigUint64(at));
+        return this.#long((view) => view.getBigUint64(0));
       case 0xd3:
-        return this.#long((at) => this.#view.getBigInt64(at));
+        return this.#long((view) => view.getBigInt64(0));
       case 0xd9:
       case 0xda:
       case 0xdb:
@@ -165,8 +174,16 @@ class Scan {
   #unsigned(size: number): number {
     const at = this.#offset;
     if (!this.#skip(size)) return -1;
-    if (size === 1) return this.#view.getUint8(at);
-    return size === 2 ? this.#view.getUint16(at) : this.#view.getUint32(at);
+    let value = 0;
+    for (let i = at; i < this.#offset; i++) value = value * 256 + (this.#bytes[i] ?? 0);
+    return value;
+  }
+
+  /** The next 8 bytes; null past the end. */
+  #next8(): DataView | null {
+    const { buffer, byteOffset } = this.#bytes;
+    const at = this.#offset;
+    return this.#skip(8) ? new DataView(buffer, byteOffset + at, 8) : null;
   }
 
   #skip(length: number): boolean {
@@ -210,17 +227,14 @@ class Scan {
   }
 
   /** An integer of 64 bits that a number holds exactly. */
-  #long(read: (at: number) => bigint): boolean {
-    const at = this.#offset;
-    if (!this.#skip(8)) return false;
-    return Number.isSafeInteger(Number(read(at)));
+  #long(read: (view: DataView) => bigint): boolean {
+    const view = this.#next8();
+    return view !== null && Number.isSafeInteger(Number(read(view)));
   }
 
   /** A float is only how integers beyond 32 bits are written here. */
   #bigFloat(): boolean {
-    const at = this.#offset;
-    if (!this.#skip(8)) return false;
-    const value = this.#view.getFloat64(at);
+    const value = this.#next8()?.getFloat64(0) ?? 0;
     return Number.isSafeInteger(value) && (value > MAX_UINT32 || value < -0x8000_0000);
   }
 }

@@ -6,13 +6,11 @@
  */
 export class Reader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #offset = 0;
   #failed = false;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /** True if every read was within bounds and nothing is left over. */
@@ -22,7 +20,10 @@ export class Reader {
 
   u32(): number {
     const at = this.#advance(4);
-    return at < 0 ? 0 : this.#view.getUint32(at, true);
+    if (at < 0) return 0;
+    const b = this.#bytes;
+    const low = (b[at] ?? 0) | ((b[at + 1] ?? 0) << 8) | ((b[at + 2] ?? 0) << 16);
+    return (low | ((b[at + 3] ?? 0) << 24)) >>> 0;
   }
 
   /** A view of the next `length` bytes, not a copy; empty on failure. */

@@ -3,16 +3,20 @@
 /** Fills a zeroed buffer of exactly `length` bytes. Writing past the end is a bug and throws RangeError. */
 export class Writer {
   readonly bytes: Uint8Array;
-  readonly #view: DataView;
   #offset = 0;
 
   constructor(length: number) {
     this.bytes = new Uint8Array(length);
-    this.#view = new DataView(this.bytes.buffer);
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#offset, value, true);
+    const { bytes } = this;
+    const at = this.#offset;
+    if (at + 4 > bytes.length) throw new RangeError('Written past the end');
+    bytes[at] = value;
+    bytes[at + 1] = value >>> 8;
+    bytes[at + 2] = value >>> 16;
+    bytes[at + 3] = value >>> 24;
     this.#offset += 4;
     return this;
   }

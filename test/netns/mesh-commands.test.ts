@@ -2,6 +2,7 @@
 import {
   chmodSync,
   existsSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -75,6 +76,42 @@ describe('up and down', () => {
     host.process?.signal('SIGTERM');
     expect(await host.process?.exited()).toBe(0);
     expect((await host.try(['status'])).code).toBe(3);
+  });
+
+  test('one node a state directory, whatever its interface is called', async ({ net }) => {
+    const [host] = (await MeshHost.create(net, 1)) as [MeshHost];
+    await host.init();
+    await host.weft(['up', '-d']);
+    const other = host.file('other.conf');
+    const text = readFileSync(host.file('weft.conf'), 'utf8');
+    writeFileSync(other, text.replace(host.device, `${host.device}x`).replace('51820', '51821'));
+    for (const args of [
+      ['up', '--config', other],
+      ['init', '--force', '--name', 'n1'],
+    ]) {
+      const again = await host.try(args);
+      expect(again.code).toBe(1);
+      expect(again.stderr).toMatch(/state is in use by process \d+: end it with weft down/);
+    }
+    await host.weft(['down']);
+    await host.init('--force');
+  });
+
+  test('the engine is chosen as for weft-wg', async ({ net }) => {
+    const [host] = (await MeshHost.create(net, 1)) as [MeshHost];
+    await host.init();
+    for (const args of [['up'], ['up', '-d']]) {
+      const done = await host.try(args, { env: { WEFT_ENGINE: 'fast' } });
+      expect(done.code).toBe(1);
+      expect(done.stderr).toContain("WEFT_ENGINE is 'fast': use auto, single, workers, multiqueue");
+    }
+    await host.weft(['up', '-d'], { env: { WEFT_ENGINE: 'workers', WEFT_WORKERS: '3' } });
+    const pid = readFileSync(host.file('state/lock'), 'utf8').trim();
+    const threads = readdirSync(`/proc/${pid}/task`).map((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/comm`, 'utf8').trim(),
+    );
+    expect(threads.filter((name) => name.startsWith('weft'))).toHaveLength(3);
+    await host.weft(['down']);
   });
 
   test('says what is wrong, with file, line and remedy, before anything changes', async ({
@@ -408,6 +445,25 @@ describe('authority', () => {
     await b.up();
     await b.sees(1);
     expect((await b.status()).members.map(({ name }) => name)).toEqual(['n1']);
+  });
+
+  test('renews what was certified, by invite too, while the node runs', async ({ net }) => {
+    const hosts = await MeshHost.create(net, 2);
+    const [a, b] = hosts as [MeshHost, MeshHost];
+    await a.init();
+    await a.up();
+    await b.join(await a.invite('--group', 'lab', '--lifetime', '20d'));
+    await b.up();
+    expect((await b.status()).warnings.join()).toContain('ends in 19 days');
+    const certificate = await a.weft(['authority', 'renew', 'n2', '--lifetime', '100d']);
+    expect((await b.try(['authority', 'install', '-'], { input: certificate })).stdout).toContain(
+      'certificate of n2, valid until',
+    );
+    const { warnings, trust } = await b.status();
+    expect(warnings).toEqual([]);
+    expect(trust.certificate).toMatchObject({ groups: ['lab'], expiresInDays: 99 });
+    await until('the other knows', async () => (await a.status()).members[0]?.expiresInDays === 99);
+    expect((await a.try(['authority', 'renew', 'nobody'])).stderr).toContain('nothing was signed');
   });
 
   test('lets another node invite, within its scope', async ({ net }) => {

@@ -116,10 +116,21 @@ describe('a mesh', () => {
     };
     offer('192.168.7.0/24');
     await b.namespace.ip('addr add 192.168.7.1/32 dev lo');
+    const foreign = '192.168.9.0/24 dev eth0 metric 50';
+    await a.namespace.ip(`route add ${foreign}`);
+    offer('192.168.7.0/24, 192.168.9.0/24');
     await b.up();
     await until(
       'the route is used',
       async () => (await ping(a.namespace, '192.168.7.1', { waitS: 1 })).received === 1,
+    );
+    expect(await a.namespace.ip('route show proto 119')).toMatch(
+      /^192\.168\.7\.0\/24 dev \S+ scope link\s*$/,
+    );
+    expect(await a.namespace.ip('route show 192.168.9.0/24')).toContain('dev eth0');
+    const { warnings } = await a.status();
+    expect(warnings.join()).toContain(
+      '192.168.9.0/24 is not used: this host has a route of its own',
     );
     await a.namespace.ip('link add lan type bridge');
     await a.namespace.ip('addr add 192.168.8.1/24 dev lan');

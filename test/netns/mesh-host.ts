@@ -26,6 +26,11 @@ export class MeshHost {
     mkdirSync(this.directory);
   }
 
+  /** A host with whatever links this namespace has. */
+  static in(net: Network, namespace: Namespace, number: number): MeshHost {
+    return new MeshHost(net, namespace, number);
+  }
+
   /** Hosts on a bridge of their own. */
   static async create(net: Network, count: number): Promise<MeshHost[]> {
     const bridge = await net.namespace('bridge');
@@ -95,8 +100,8 @@ export class MeshHost {
   }
 
   /** In the foreground, so that the test ends it; waits until it can be asked. */
-  async up(): Promise<void> {
-    const child = this.net.spawn(this.namespace, [WEFT, 'up'], this.env);
+  async up(env: Readonly<Record<string, string>> = {}): Promise<void> {
+    const child = this.net.spawn(this.namespace, [WEFT, 'up'], { ...this.env, ...env });
     this.process = child;
     await until(
       `${this.name} is up`,
@@ -128,15 +133,27 @@ export class MeshHost {
   }
 }
 
+export interface MeshOptions {
+  /** Between being a member and being up. */
+  readonly configure?: (host: MeshHost) => void;
+  /** Of the agents. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** A mesh of these hosts by invites of the first, all up. */
-export async function meshOf(hosts: readonly MeshHost[]): Promise<void> {
+export async function meshOf(
+  hosts: readonly MeshHost[],
+  { configure, env }: MeshOptions = {},
+): Promise<void> {
   const [first, ...others] = hosts;
   if (first === undefined) return;
   await first.init();
-  await first.up();
+  configure?.(first);
+  await first.up(env);
   const token = await first.invite('--uses', String(Math.max(1, others.length)));
   for (const host of others) {
     await host.join(token);
-    await host.up();
+    configure?.(host);
+    await host.up(env);
   }
 }

@@ -7,9 +7,9 @@ import { createIdentity } from '../../src/mesh/identity.js';
 import { Mesh, type Seed } from '../../src/mesh/mesh.js';
 import { signRecord } from '../../src/mesh/record.js';
 import { DEFAULT_SWIM_CONFIG, type SwimConfig } from '../../src/mesh/swim/config.js';
-import { TrustStore } from '../../src/mesh/trust.js';
+import { TrustStore, type Verdict } from '../../src/mesh/trust.js';
 import type { TrustedKey } from '../../src/mesh/trusted-key.js';
-import type { NodeId } from '../../src/mesh/types.js';
+import type { MemberRecord, NodeId } from '../../src/mesh/types.js';
 import { simulationCrypto } from './crypto.js';
 import { Invariants } from './invariants.js';
 import type { LinkConditions } from './network.js';
@@ -37,6 +37,28 @@ export interface WorldOptions {
   readonly acquainted?: boolean;
 }
 
+/**
+ * All nodes trust the same, by key: neither time nor place decides, so a record that was judged is not judged again each
+ * minute at each node.
+ */
+class SharedTrust extends TrustStore {
+  #verdicts = new WeakMap<MemberRecord, Verdict>();
+
+  override judge(record: MemberRecord, nowSeconds: number): Verdict {
+    let verdict = this.#verdicts.get(record);
+    if (verdict === undefined) {
+      verdict = super.judge(record, nowSeconds);
+      if (record.certificate.length === 0) this.#verdicts.set(record, verdict);
+    }
+    return verdict;
+  }
+
+  override addRevocation(bytes: Uint8Array): ReturnType<TrustStore['addRevocation']> {
+    this.#verdicts = new WeakMap();
+    return super.addRevocation(bytes);
+  }
+}
+
 /** `nodes` machines, none of them started. */
 export function createWorld(options: WorldOptions): Simulation {
   const { seed, nodes, crypto = simulationCrypto, seedNodes = 2 } = options;
@@ -50,7 +72,7 @@ export function createWorld(options: WorldOptions): Simulation {
   };
   const keys = identities.map(({ id }) => trustedNode(id));
   const addressing = { meshId: MESH_ID, v4Prefix: V4_PREFIX };
-  const trust = new TrustStore(crypto, { keys, revocations: [], addressing });
+  const trust = new SharedTrust(crypto, { keys, revocations: [], addressing });
   const seeds: Seed[] = Array.from({ length: seedNodes }, (_, i) => ({
     ...endpointOf(i),
     id: identityOf(i).id,

@@ -25,16 +25,16 @@ void encode_endpoint(const net::Endpoint& e, uint8_t* out) {
   }
 }
 
+size_t padded(size_t length) { return (length + 3) & ~size_t{3}; }
+
+}  // namespace
+
 void encode_path(const net::Path& path, uint8_t* out) {
   encode_endpoint(path.remote, out);
   out[1] = path.source.set ? 1 : 0;
   std::memcpy(out + kLocalAddress, &path.source.v6, path.remote.is_v4() ? 4 : 16);
   store_le32(out + kInterfaceIndex, path.source.interface_index);
 }
-
-size_t padded(size_t length) { return (length + 3) & ~size_t{3}; }
-
-}  // namespace
 
 net::Endpoint decode_endpoint(const uint8_t* bytes) {
   net::Endpoint e;

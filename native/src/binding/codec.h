@@ -29,6 +29,8 @@ net::Endpoint decode_endpoint(const uint8_t* bytes);
 net::Path decode_path(const uint8_t* bytes);
 std::vector<engine::Prefix> decode_prefixes(std::span<const uint8_t> bytes);
 
+// Into kPathSize zeros.
+void encode_path(const net::Path& path, uint8_t* out);
 std::vector<uint8_t> encode_batch(const engine::ControlBatch& batch);
 
 }  // namespace weft::binding

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 
+#include "binding/bond_codec.h"
 #include "binding/codec.h"
 #include "util/clock.h"
 
@@ -71,6 +72,9 @@ Napi::Function DataPlaneWrap::define(Napi::Env env) {
                          InstanceMethod<&W::handshake_received>("handshakeReceived"),
                          InstanceMethod<&W::send_datagram>("sendDatagram"),
                          InstanceMethod<&W::sync>("sync"),
+                         InstanceMethod<&W::set_bond>("setBond"),
+                         InstanceMethod<&W::set_bond_policy>("setBondPolicy"),
+                         InstanceMethod<&W::bond_status>("bondStatus"),
                          InstanceMethod<&W::start>("start"),
                          InstanceMethod<&W::read>("read"),
                          InstanceMethod<&W::close>("close"),
@@ -193,6 +197,23 @@ void DataPlaneWrap::send_datagram(const Napi::CallbackInfo& info) {
 }
 
 void DataPlaneWrap::sync(const Napi::CallbackInfo& info) { dataplane_->sync(info[0].As<Napi::Number>().Uint32Value()); }
+
+void DataPlaneWrap::set_bond(const Napi::CallbackInfo& info) {
+  std::optional<std::vector<net::Path>> ways;
+  if (!info[1].IsNull()) ways = decode_ways(bytes_argument(info, 1));
+  dataplane_->set_bond(id_argument(info), std::move(ways));
+}
+
+void DataPlaneWrap::set_bond_policy(const Napi::CallbackInfo& info) {
+  dataplane_->set_bond_policy(id_argument(info), decode_policy(bytes_argument(info, 1)));
+}
+
+Napi::Value DataPlaneWrap::bond_status(const Napi::CallbackInfo& info) {
+  const auto snapshot = dataplane_->bond_snapshot(id_argument(info));
+  if (!snapshot) return info.Env().Null();
+  const auto bytes = encode_bond(*snapshot);
+  return Napi::Buffer<uint8_t>::Copy(info.Env(), bytes.data(), bytes.size());
+}
 
 Napi::Value DataPlaneWrap::start(const Napi::CallbackInfo& info) {
   channel_.open(info.Env(), info[0].As<Napi::Function>(), dataplane_->control());

@@ -38,6 +38,9 @@ class DataPlaneWrap : public Napi::ObjectWrap<DataPlaneWrap> {
   void handshake_received(const Napi::CallbackInfo& info);
   void send_datagram(const Napi::CallbackInfo& info);
   void sync(const Napi::CallbackInfo& info);
+  void set_bond(const Napi::CallbackInfo& info);
+  void set_bond_policy(const Napi::CallbackInfo& info);
+  Napi::Value bond_status(const Napi::CallbackInfo& info);
   Napi::Value start(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);

@@ -48,13 +48,23 @@ class Bond {
   // The plaintext of a control frame that was no replay.
   void receive_frame(uint64_t now, PathId path, const net::Path& way, std::span<const uint8_t> plaintext);
 
-  // When advance() has something to do.
+  // After packets were taken, before they are pumped: the receiver must know which paths carry bulk before any comes by
+  // them, or it would take what is still under way on a new one for lost. Then take_frames(), and only then pump.
+  void announce(uint64_t now);
+
+  // When advance() has something to do; past: frames wait to be taken.
   uint64_t next_deadline() const;
   // What is due by time: challenges, pings, reports, deadlines of holes. Then take_frames(), and pump the sender.
   void advance(uint64_t now, Released& released);
   std::vector<OutgoingFrame> take_frames();
 
  private:
+  void queue(PathSet paths, PathId path, const Frame& frame);
+  // For what belongs to no path: on two, as one may just be failing.
+  void queue_on_best(const Frame& frame);
+  // What the table of paths has decided.
+  void take_from_paths(uint64_t now);
+
   Sender sender_;
   Receiver receiver_;
   Paths paths_;

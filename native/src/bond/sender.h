@@ -4,7 +4,7 @@
 //     -> choose     Scheduler: the path that delivers it earliest; the pad of the equaliser; none: dropped, as all wait too long
 //     -> take       SentRing remembers it; room in the path's CiphertextStore, where the caller seals it
 //     -> pump       Pacer: what is due leaves; copies for excluded paths (probes) and in redundant mode
-//   and back:
+//   and back, in sender_feedback.cc:
 //     on_report     PathRate (capacity), LossJudge (policer or random), Exclusion, Equaliser (BBR)
 //     on_nack       Repair: the same ciphertext again
 #pragma once
@@ -16,7 +16,13 @@
 #include <span>
 #include <vector>
 
+#include "bond/equaliser.h"
+#include "bond/flow_classes.h"
 #include "bond/frames.h"
+#include "bond/repair.h"
+#include "bond/scheduler.h"
+#include "bond/sender_path.h"
+#include "bond/sent_ring.h"
 #include "bond/types.h"
 
 namespace weft::bond {
@@ -45,17 +51,6 @@ struct Policy {
   std::array<uint8_t, kMaxPaths> weight{};  // per cent, 10-100: how much of its measured rate the path is trusted with
   bool repair = true;
   std::vector<ClassRule> rules;
-};
-
-// Why a path is used as it is; for people.
-enum class Reason : uint8_t {
-  kActive,
-  kLoss,         // excluded: more than 3 % lost
-  kSilent,       // excluded: nothing came back
-  kRefused,      // excluded: the host cannot send by it
-  kStandby,      // backup, or another is pinned, or the mode uses one path
-  kOff,
-  kUnvalidated,
 };
 
 // A snapshot of a path, for the evaluator and for people.
@@ -122,8 +117,59 @@ class Sender {
   PathStatus status(uint64_t now, PathId path) const;
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;  // to be replaced by members as the parts take shape
+  // choose
+  void refresh();  // which paths are usable, and how; after any change of that
+  PathSet tier(Role role, bool alive_only) const;
+  PathView view(uint64_t now, const SenderPath& path, uint32_t bytes) const;
+  PathSet copies(uint64_t now, Class cls, uint32_t bytes, PathId chosen);
+  // pump
+  void pump_path(uint64_t now, PathId id, Wire& wire);
+  void left(uint64_t now, PathId id, Pacer::Kind kind, uint64_t order, SentPacket& packet);
+  // feedback
+  void apply(uint64_t now, const Report& report, const PathReport& figures);
+  void control_step(uint64_t now, const Report& report);
+  void step_rate(uint64_t now, const Report& report, SenderPath& path, uint64_t sent);
+  void refresh_delays();
+  bool silent(uint64_t now, const Report& report, const PathReport& figures) const;
+  void exclude_silent(uint64_t now, const Report& report);
+  void exclude(uint64_t now, PathId id, Reason reason);
+  void rejoin(PathId id);
+  // Finds another path for what the excluded one was given and did not deliver.
+  void evacuate(uint64_t now, PathId id, bool outstanding);
+  void resend(uint64_t now, uint64_t order, SentPacket& packet, PathId by);
+  PathState describe(uint64_t now) const;
+  uint64_t fastest_rtt() const;
+  // Whether one of the others could take over.
+  bool another_lives(PathId id) const;
+
+  FlowClasses classes_;
+  SentRing ring_;
+  Repair repair_;
+  Equaliser equaliser_;
+  std::array<std::unique_ptr<SenderPath>, kMaxPaths> paths_;  // once added, they stay: what is under way goes on
+  Policy policy_;
+  PathSet validated_ = 0;
+  PathSet usable_ = 0;    // what the scheduler chooses from
+  PathSet excluded_ = 0;
+  PathId chosen_ = kNoPath;  // the one, in latency mode
+  bool paced_ = false;
+
+  uint16_t latency_sequence_ = 0;
+  uint32_t bulk_count_ = 0;     // every 16th is a probe for the excluded
+  uint64_t last_taken_ns_ = 0;
+  uint64_t last_wait_ns_ = 0;   // bulk had to wait
+  bool waited_ = false;         // since the last step
+  uint64_t wait_drops_ = 0;
+
+  uint64_t last_report_ns_ = 0;
+  uint64_t last_report_us_ = 0;  // the receiver's clock
+  uint64_t last_step_ns_ = 0;
+  uint64_t last_decay_ns_ = 0;
+  std::vector<uint64_t> evacuated_;
+
+  PathState told_;
+  uint64_t told_ns_ = 0;
+  uint32_t told_again_ = 0;  // times left
 };
 
 }  // namespace weft::bond

@@ -45,6 +45,17 @@ enum class Role : uint8_t {
   kPinned = 3,  // while it is active, nothing else
 };
 
+// Why a path is used as it is; for people.
+enum class Reason : uint8_t {
+  kActive,
+  kLoss,         // excluded: more than 3 % lost
+  kSilent,       // excluded: nothing came back
+  kRefused,      // excluded: the host cannot send by it
+  kStandby,      // backup, or another is pinned, or the mode uses one path
+  kOff,
+  kUnvalidated,
+};
+
 // The control plane's word on what a packet is, before the rules of FlowClasses; the first that matches counts.
 struct ClassRule {
   int16_t dscp = -1;      // -1: any

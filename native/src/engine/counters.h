@@ -32,6 +32,7 @@ enum class Drop : uint8_t {
   kGossipRateLimited,
   kGossipQueueFull,
   kTunWriteFailed,
+  kBondQueueFull,
   kCount
 };
 
@@ -57,6 +58,7 @@ inline constexpr std::array<const char*, static_cast<size_t>(Drop::kCount)> kDro
     "gossip_rate_limited",
     "gossip_queue_full",
     "tun_write_failed",
+    "bond_queue_full",
 };
 
 enum class Stat : uint8_t {

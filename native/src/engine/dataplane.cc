@@ -1,6 +1,7 @@
 #include "engine/dataplane.h"
 
 #include <pthread.h>
+#include <sodium.h>
 #include <sys/mman.h>
 
 #include <utility>
@@ -17,6 +18,9 @@ peer::PeerStats* map_stats() {
   return memory == MAP_FAILED ? nullptr : static_cast<peer::PeerStats*>(memory);
 }
 
+// 10 Gbit/s for a tenth of a second: what comes by the slower path is behind by so much (docs/bond.md).
+constexpr uint32_t kBondReplayBits = 1 << 17;
+
 }  // namespace
 
 DataPlane::DataPlane()
@@ -25,7 +29,8 @@ DataPlane::DataPlane()
       state_(tun_, control_, *counters_, stats_,
              [this] {
                if (!lanes_.empty()) lanes_.front()->wake();
-             }),
+             },
+             [this] { lanes_.front()->rouse(); }),
       network_(state_) {}
 
 DataPlane::~DataPlane() {
@@ -179,6 +184,7 @@ void DataPlane::remove_peer(uint32_t id) {
   post_for_peer(id, [this, id](peer::Peer& peer) {
     state_.allowed_ips.remove_peer(id);
     clear_keypairs(peer);
+    end_bond(peer);
     state_.forget_handshake(peer);
     state_.peers[id].reset();
     control_.event({.type = EventType::kPeerRemoved, .a = id, .endpoint = {}});
@@ -208,6 +214,7 @@ void DataPlane::install_keypair(uint32_t id, std::unique_ptr<peer::Keypair> keyp
     }
     keys->peer = peer;
     keys->aead = &crypto::default_aead();
+    if (peer->bond) keys->replay.widen(kBondReplayBits);
     peer->last_handshake_request_ns = 0;
     state_.keypairs.insert(keys->local_index, keys.get());
     for (auto& retired : peer::install_keypair(*peer, std::move(keys))) state_.retire(std::move(retired));
@@ -259,6 +266,61 @@ void DataPlane::handshake_received(uint32_t id, const net::Path& path, uint32_t 
 
 void DataPlane::send_datagram(const net::Path& path, std::vector<uint8_t> bytes) {
   state_.commands.post([this, path, bytes = std::move(bytes)] { outbound().send_datagram(path, bytes); });
+}
+
+// --- bonds ----------------------------------------------------------------------------------------------------------
+
+void DataPlane::set_bond(uint32_t id, std::optional<std::vector<net::Path>> ways) {
+  post_for_peer(id, [this, ways = std::move(ways)](peer::Peer& peer) {
+    if (!ways) {
+      end_bond(peer);
+      return;
+    }
+    if (!peer.bond) begin_bond(peer);
+    peer.bond->set_candidates(state_.now, *ways);
+    state_.bonds.expect(peer.bond->next_deadline());
+  });
+}
+
+void DataPlane::begin_bond(peer::Peer& peer) {
+  uint64_t seed;
+  randombytes_buf(&seed, sizeof seed);
+  peer.bond = std::make_unique<bond::Bond>(seed);
+  state_.bonds.peers.push_back(&peer);
+  for (const auto* slot : {&peer.previous, &peer.current, &peer.next}) {
+    if (*slot) (*slot)->replay.widen(kBondReplayBits);
+  }
+  peer::tell_bond(peer);
+}
+
+void DataPlane::end_bond(peer::Peer& peer) {
+  std::erase(state_.bonds.peers, &peer);
+  peer.proven_paths = 0;
+  peer.bond.reset();
+  peer.path.source.pinned = false;
+}
+
+void DataPlane::set_bond_policy(uint32_t id, const bond::Policy& policy) {
+  post_for_peer(id, [this, policy](peer::Peer& peer) {
+    if (peer.bond) peer.bond->set_policy(state_.now, policy);
+  });
+}
+
+std::optional<DataPlane::BondSnapshot> DataPlane::bond_snapshot(uint32_t id) {
+  std::optional<BondSnapshot> snapshot;
+  carry_out([this, id, &snapshot] {
+    const peer::Peer* peer = state_.peers[id].get();
+    if (peer == nullptr || !peer->bond) return;
+    snapshot.emplace();
+    snapshot->receiving = peer->bond->receiver().status();
+    for (bond::PathId path = 0; path < bond::kMaxPaths; ++path) {
+      const bond::Paths::Path& state = peer->bond->paths()[path];
+      if (state.phase == bond::PathPhase::kFree) continue;
+      snapshot->paths.push_back({path, state, peer->bond->sender().status(state_.now, path),
+                                peer->bond->receiver().totals(path)});
+    }
+  });
+  return snapshot;
 }
 
 void DataPlane::sync(uint32_t token) {

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -89,6 +90,22 @@ class DataPlane {
   void send_datagram(const net::Path& path, std::vector<uint8_t> bytes);
   void sync(uint32_t token);
 
+  // Several uplinks to a peer: the ways to be tried; replaces the earlier list. Without a value: plain WireGuard.
+  void set_bond(uint32_t id, std::optional<std::vector<net::Path>> ways);
+  void set_bond_policy(uint32_t id, const bond::Policy& policy);
+  struct BondSnapshot {
+    struct Path {
+      bond::PathId id;
+      bond::Paths::Path state;
+      bond::PathStatus sending;
+      bond::Receiver::Totals received;
+    };
+    std::vector<Path> paths;
+    bond::Receiver::Status receiving;
+  };
+  // None: the peer has no bond. Waits for the engine.
+  std::optional<BondSnapshot> bond_snapshot(uint32_t id);
+
  private:
   void carry_out(const Command& command);
   void post_for_peer(uint32_t id, std::function<void(peer::Peer&)> command);
@@ -97,6 +114,8 @@ class DataPlane {
   void run(Lane& lane, Units& units);
   void replace_sockets(std::vector<net::UdpSockets> sockets);
   void clear_sources();
+  void begin_bond(peer::Peer& peer);
+  void end_bond(peer::Peer& peer);
   void clear_keypairs(peer::Peer& peer);
   // Where what belongs to no lane is sent from.
   Outbound& outbound() { return lanes_.front()->outbound(); }

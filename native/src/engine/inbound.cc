@@ -61,7 +61,11 @@ uint32_t InboundUnit::took(uint32_t receives) {
 }
 
 Inbound::Inbound(State& state, Outbound& outbound, TunQueues& queues)
-    : state_(state), outbound_(outbound), tun_(queues, state.counters), merger_(tun_, state.tun.offload()) {}
+    : state_(state),
+      outbound_(outbound),
+      tun_(queues, state.counters),
+      merger_(tun_, state.tun.offload()),
+      bond_(state, merger_, tun_) {}
 
 // Single datagrams are asked for by the dozen; those that come merged already, one burst at a time.
 void Inbound::take(net::UdpSocket& socket, InboundUnit& unit) {
@@ -168,7 +172,7 @@ void Inbound::deliver(InboundUnit& unit) {
   tun_.begin(unit.uring_);
   for (size_t i = 0; i < unit.jobs_.size();) i = deliver_run(unit, i);
   merger_.flush();  // which refers to the unit's memory
-  tun_.finish();
+  tun_.flush();
   if (merger_.packets() == packets) return;
   state_.counters.count(Stat::kTunWritePackets, merger_.packets() - packets);
   state_.counters.count(Stat::kTunWrites, merger_.writes() - writes);
@@ -182,21 +186,61 @@ size_t Inbound::deliver_run(InboundUnit& unit, size_t first) {
     return m.keypair == start.keypair && (m.received == start.received || m.received->path == start.received->path);
   };
   while (end < unit.messages_.size() && continues(unit.messages_[end])) ++end;
-  const uint64_t bytes = accept({&unit.jobs_[first], end - first}, *start.keypair);
+  peer::Peer& peer = *start.keypair->peer;
+  if (peer.bond) {
+    deliver_bonded(unit, first, end);
+    return end;
+  }
+  const uint64_t bytes = accept({&unit.jobs_[first], end - first}, *start.keypair, [](size_t) {});
   if (bytes == 0) return end;
   note(unit, start, bytes);
-  peer::Peer& peer = *start.keypair->peer;
   for (size_t i = first; i < end; ++i) {
     const crypto::AeadJob& job = unit.jobs_[i];
     if (!job.ok || job.length == 0) continue;
     peer.data_received(unit.now_ms_);
-    deliver_inner(peer, job, *unit.messages_[i].received, unit.now_);
+    const std::span<uint8_t> packet = inner_packet(peer, job, *unit.messages_[i].received, unit.now_);
+    if (!packet.empty()) merger_.push(packet.data(), static_cast<uint32_t>(packet.size()));
   }
   return end;
 }
 
+// The same for a peer with several uplinks, whose bond wants to know of copies, too.
+void Inbound::deliver_bonded(InboundUnit& unit, size_t first, size_t end) {
+  const Message& start = unit.messages_[first];
+  peer::Peer& peer = *start.keypair->peer;
+  bonded_.clear();
+  const auto add = [&](const crypto::AeadJob& job, bool replayed, bool refused) {
+    const uint32_t length = job.length == 0 ? 0 : ip_length(job.data, job.length);
+    const std::span<uint8_t> packet{job.data, length <= job.length ? length : 0};
+    bonded_.push_back(
+        {job.counter, job.length + net::kDataOverhead, replayed, refused, {job.data, job.length}, packet});
+  };
+  const uint64_t bytes = accept({&unit.jobs_[first], end - first}, *start.keypair,
+                                [&](size_t i) { add(unit.jobs_[first + i], true, false); });
+  if (bytes != 0) note(unit, start, bytes);
+  for (size_t i = first; i < end; ++i) {
+    const crypto::AeadJob& job = unit.jobs_[i];
+    if (!job.ok) continue;
+    bool refused = false;
+    if (job.length != 0 && !bond::is_frame({job.data, job.length})) {
+      peer.data_received(unit.now_ms_);
+      refused = inner_packet(peer, job, *unit.messages_[i].received, unit.now_).empty();
+    }
+    add(job, false, refused);
+  }
+  if (!bonded_.empty()) {
+    bond_.receive(unit.now_, *start.keypair, start.received->path, bonded_, outbound_.sockets());
+  }
+}
+
+void Inbound::advance_bond(peer::Peer& peer, uint64_t now) {
+  tun_.begin(nullptr);
+  bond_.advance(now, peer);
+}
+
 // Leaves `ok` with those that authenticated and are new. Returns the length of their messages.
-uint64_t Inbound::accept(std::span<crypto::AeadJob> jobs, peer::Keypair& keypair) {
+template <typename OnReplay>
+uint64_t Inbound::accept(std::span<crypto::AeadJob> jobs, peer::Keypair& keypair, OnReplay on_replay) {
   uint64_t bytes = 0;
   uint32_t bad = 0;
   uint32_t replayed = 0;
@@ -208,6 +252,7 @@ uint64_t Inbound::accept(std::span<crypto::AeadJob> jobs, peer::Keypair& keypair
       } else if (!keypair.replay.accept(job.counter)) {
         job.ok = false;
         ++replayed;
+        on_replay(static_cast<size_t>(&job - jobs.data()));
       } else {
         bytes += job.length + net::kDataOverhead;
       }
@@ -223,7 +268,9 @@ void Inbound::note(const InboundUnit& unit, const Message& message, uint64_t byt
   peer::Keypair& keypair = *message.keypair;
   peer::Peer& peer = *keypair.peer;
   const net::Path& path = message.received->path;
-  if (!(peer.path == path)) state_.deferred.post([this, &peer, path] { roam(peer, path); });
+  // Of a peer with proven ways a packet proves none, and to follow each packet would be to flit between them.
+  const bool roams = peer.proven_paths.load(std::memory_order_relaxed) == 0;
+  if (roams && !(peer.path == path)) state_.deferred.post([this, &peer, path] { state_.roam(peer, path); });
   if (&keypair == peer.next.get()) state_.deferred.post([this, &keypair] { promote(keypair); });
   peer::add_relaxed(peer.stats.rx_bytes, bytes);
   peer.any_authenticated_packet_received(unit.now_ms_);
@@ -236,17 +283,7 @@ void Inbound::note(const InboundUnit& unit, const Message& message, uint64_t byt
 void Inbound::handshake_received(peer::Peer& peer, const net::Path& path, uint32_t length) {
   peer::add_relaxed(peer.stats.rx_bytes, uint64_t{length});
   peer.any_authenticated_packet_received(state_.now_ms);
-  roam(peer, path);  // last: it is told to the control plane, which may look at the rest then
-}
-
-// The peer is where an authenticated packet came from.
-void Inbound::roam(peer::Peer& peer, const net::Path& path) {
-  if (peer.path == path) return;
-  const bool moved = !(peer.path.remote == path.remote);
-  peer.path = path;
-  peer.source_checked = false;
-  state_.check_sources_soon();
-  if (moved) state_.control.endpoint_changed(peer.id, path.remote);
+  state_.roam(peer, path);  // last: it is told to the control plane, which may look at the rest then
 }
 
 // The first packet under it authenticated. Several units may have seen such a packet.
@@ -258,26 +295,28 @@ void Inbound::promote(peer::Keypair& keypair) {
   outbound_.send_staged(peer, false);
 }
 
-void Inbound::deliver_inner(peer::Peer& peer, const crypto::AeadJob& job, const net::Received& received, uint64_t now) {
+// The inner packet of a message; empty: it is refused, and counted.
+std::span<uint8_t> Inbound::inner_packet(peer::Peer& peer, const crypto::AeadJob& job, const net::Received& received,
+                                         uint64_t now) {
   uint8_t* packet = job.data;
   const uint32_t length = ip_length(packet, job.length);
   if (length == 0 || length > job.length) {
     state_.counters.drop(Drop::kInnerMalformed);
-    return;
+    return {};
   }
   if (state_.allowed_ips.peer_of_source(packet) != peer.id) {
     state_.counters.drop(Drop::kSourceNotAllowed);
-    return;
+    return {};
   }
   if (received.ecn != 0 && !net::decapsulate_ecn(packet, received.ecn)) {
     state_.counters.drop(Drop::kEcnCongestion);
-    return;
+    return {};
   }
   if (signal_congestion(received.waited_ns, now) && !net::mark_congestion(packet)) {
     state_.counters.drop(Drop::kCongestion);
-    return;
+    return {};
   }
-  merger_.push(packet, length);
+  return {packet, length};
 }
 
 // Whether we are the bottleneck, and this packet is to say so to its transport (RFC 8289). Judged only on packets that

@@ -12,6 +12,7 @@
 //                         `current`, staged packets go out; the peer roams to where the packet came from
 //       -> empty?         a keepalive ends here
 //       -> inner packet   length, version; source must belong to this peer; ECN combined
+//       -> several uplinks? BondInbound: order is restored
 //       -> GroMerger      super-packets, one TUN write each
 #pragma once
 
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "crypto/aead.h"
+#include "engine/bond_inbound.h"
 #include "engine/codel.h"
 #include "engine/outbound.h"
 #include "engine/state.h"
@@ -81,6 +83,9 @@ class Inbound {
   void open(InboundUnit& unit);
   void deliver(InboundUnit& unit);
 
+  // With its mutex, in turn with what is delivered: what its bond has to deliver by now.
+  void advance_bond(peer::Peer& peer, uint64_t now);
+
   // In an exclusive section: a handshake message of `length` bytes that the control plane authenticated.
   void handshake_received(peer::Peer& peer, const net::Path& path, uint32_t length);
 
@@ -92,17 +97,21 @@ class Inbound {
   void take_handshake(const uint8_t* message, uint32_t length, net::Kind kind, const net::Path& path, uint64_t now);
   void take_gossip(const uint8_t* message, uint32_t length, const net::Path& path, uint64_t now);
   size_t deliver_run(InboundUnit& unit, size_t first);
-  uint64_t accept(std::span<crypto::AeadJob> jobs, peer::Keypair& keypair);
+  template <typename OnReplay>
+  uint64_t accept(std::span<crypto::AeadJob> jobs, peer::Keypair& keypair, OnReplay on_replay);
+  void deliver_bonded(InboundUnit& unit, size_t first, size_t end);
   void note(const InboundUnit& unit, const Message& message, uint64_t bytes);
-  void roam(peer::Peer& peer, const net::Path& path);
   void promote(peer::Keypair& keypair);
-  void deliver_inner(peer::Peer& peer, const crypto::AeadJob& job, const net::Received& received, uint64_t now);
+  std::span<uint8_t> inner_packet(peer::Peer& peer, const crypto::AeadJob& job, const net::Received& received,
+                                  uint64_t now);
   bool signal_congestion(uint64_t waited_ns, uint64_t now);
 
   State& state_;
   Outbound& outbound_;
   TunBatch tun_;
   tun::GroMerger merger_;
+  BondInbound bond_;
+  std::vector<BondedMessage> bonded_;  // of a run
   // How long the longest of the last receives from each family's socket was: what to ask for next time.
   uint32_t expected_length_[2] = {InboundUnit::kBytes, InboundUnit::kBytes};
   Codel codel_;                // of the sockets' queues

@@ -1,5 +1,7 @@
 #include "engine/lane.h"
 
+#include <algorithm>
+
 namespace weft::engine {
 namespace {
 
@@ -12,6 +14,8 @@ constexpr uint32_t kTunShift = 8;  // a bit for each queue of the TUN
 constexpr uint32_t kTurnReceives = 4;  // bursts
 constexpr uint32_t kTurnPackets = 64;
 constexpr uint32_t kTurnBytes = 64 * 1024;
+
+bool is_due(uint64_t time) { return time != UINT64_MAX && time <= now_ns(); }
 
 }  // namespace
 
@@ -76,6 +80,31 @@ void Lane::turn(Units& units) {
       order_.inbound.release();
       break;
     }
+    case Taken::kBonds: {
+      // In turn with both directions.
+      const TicketLine::Ticket outbound = order_.outbound.draw();
+      const TicketLine::Ticket inbound = order_.inbound.draw();
+      order_.outbound.wait(outbound);
+      order_.inbound.wait(inbound);
+      advance_bonds();
+      order_.inbound.release();
+      order_.outbound.release();
+      break;
+    }
+  }
+}
+
+void Lane::advance_bonds() {
+  const uint64_t now = now_ns();
+  state_.bonds.clear();  // what others expect meanwhile stays
+  for (peer::Peer* peer : state_.bonds.peers) {
+    std::lock_guard guard(peer->bond->mutex);
+    if (peer->bond->next_deadline() <= now) {
+      inbound_.advance_bond(*peer, now);
+      outbound_.advance_bond(*peer, now);
+    } else {
+      state_.bonds.expect(peer->bond->next_deadline());
+    }
   }
 }
 
@@ -90,6 +119,10 @@ bool Lane::hands_over(uint32_t bytes) const {
 Lane::Taken Lane::take(Units& units) {
   for (;;) {
     switch (turn_) {
+      case Turn::kBonds:
+        next_turn(Turn::kUdp4);
+        if (bonds_due()) return Taken::kBonds;
+        break;
       case Turn::kUdp4:
         if (take_inbound(units.inbound, kUdp4)) return Taken::kInbound;
         next_turn(Turn::kUdp6);
@@ -107,12 +140,14 @@ Lane::Taken Lane::take(Units& units) {
         break;
       case Turn::kPoll:
         poll();
-        if (!may_have_more() || must_step_back()) return Taken::kNothing;
-        next_turn(Turn::kUdp4);
+        if ((!may_have_more() && !bonds_due()) || must_step_back()) return Taken::kNothing;
+        next_turn(Turn::kBonds);
         break;
     }
   }
 }
+
+bool Lane::bonds_due() const { return index_ == 0 && is_due(state_.bonds.next()); }
 
 void Lane::next_turn(Turn turn) {
   turn_ = turn;
@@ -160,21 +195,31 @@ bool Lane::spend(const OutboundUnit& unit) {
 
 // Asks the kernel who has packets, and waits for some if nobody is known to have any.
 void Lane::poll() {
-  const int left = index_ == 0 ? network_.milliseconds_left(now_ns()) : -1;
-  if (left == 0) state_.deferred.post([this] { network_.check_sources(); });
-  const io::Ready ready = may_have_more() ? poller_.wait(0) : sleep(left);
+  if (index_ == 0 && is_due(network_.next_check())) {
+    state_.deferred.post([this] { network_.check_sources(); });
+  }
+  const io::Ready ready = may_have_more() ? poller_.wait(0) : sleep();
   constexpr io::Ready kNetwork = NetworkWatch::kLink | NetworkWatch::kRoute;
   if ((ready & kNetwork) != 0) state_.deferred.post([this, ready] { network_.on_ready(ready); });
   ready_ |= ready & (kUdp4 | kUdp6);
   queues_.set_ready(ready >> kTunShift);
 }
 
-io::Ready Lane::sleep(int timeout_ms) {
+io::Ready Lane::sleep() {
   state_.counters.count(Stat::kWaits);
   order_.sleeping = true;
-  const io::Ready ready = poller_.wait(must_step_back() ? 0 : timeout_ms);
+  // After that: whoever brings the time nearer now wakes us.
+  const io::Ready ready = poller_.wait(must_step_back() ? 0 : time_to_sleep());
   order_.sleeping = false;
   return ready;
+}
+
+uint64_t Lane::time_to_sleep() const {
+  if (index_ != 0) return io::Poller::kForever;
+  const uint64_t until = std::min(network_.next_check(), state_.bonds.next());
+  if (until == UINT64_MAX) return io::Poller::kForever;
+  const uint64_t now = now_ns();
+  return until > now ? until - now : 0;
 }
 
 }  // namespace weft::engine

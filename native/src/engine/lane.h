@@ -2,7 +2,7 @@
 // and takes the next unit. Then it gives the lead to another and finishes its unit, in turn with those taken before
 // (leader/follower). With one thread a lane that is run to completion.
 //
-// The order within a round: each socket, then what is sparse in the TUN, then its bulk, then the kernel is asked who
+// The order within a round: what bonds have to do by now (the first lane), each socket, then what is sparse in the TUN, then its bulk, then the kernel is asked who
 // has more. While sparse packets are left no bulk passes them, as they may be of the same flow.
 #pragma once
 
@@ -43,6 +43,10 @@ class Lane {
   void turn(Units& units);
   // Ends the wait of the leader. From any thread.
   void wake() { poller_.wake(); }
+  // The same, if it is asleep.
+  void rouse() {
+    if (order_.sleeping) poller_.wake();
+  }
   // From any thread: whoever leads from now on does not wait.
   void stop();
 
@@ -53,9 +57,9 @@ class Lane {
   io::Poller& poller() { return poller_; }
 
  private:
-  enum class Taken : uint8_t { kNothing, kOutbound, kInbound };
+  enum class Taken : uint8_t { kNothing, kOutbound, kInbound, kBonds };
   // Whose turn in a round it is.
-  enum class Turn : uint8_t { kUdp4, kUdp6, kSparse, kBulk, kPoll };
+  enum class Turn : uint8_t { kBonds, kUdp4, kUdp6, kSparse, kBulk, kPoll };
 
   // ICMP answers for the host's stack.
   struct TunWriter : tun::TunSink {
@@ -74,7 +78,10 @@ class Lane {
   bool spend(const OutboundUnit& unit);
   void next_turn(Turn turn);
   void poll();
-  io::Ready sleep(int timeout_ms);
+  io::Ready sleep();
+  uint64_t time_to_sleep() const;
+  bool bonds_due() const;
+  void advance_bonds();
   bool hands_over(uint32_t bytes) const;
   // What is to be changed comes before packets that arrive after it.
   bool must_step_back() const { return section_.wanted() || state_.has_changes() || stopping_; }

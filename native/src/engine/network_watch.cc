@@ -67,7 +67,7 @@ void NetworkWatch::check_sources() {
   uint32_t lookups = 0;
   for (; next_unchecked_ < state_.peers.size(); ++next_unchecked_) {
     peer::Peer* peer = state_.peers[next_unchecked_].get();
-    if (peer == nullptr || peer->source_checked || !peer->path.source.set) continue;
+    if (peer == nullptr || peer->source_checked || !peer->path.source.set || peer->path.source.pinned) continue;
     if (lookups++ == kLookupsPerRound) return;
     peer->source_checked = true;
     const uint32_t route = routes_.route_interface(peer->path.remote, peer->path.source, state_.firewall_mark);
@@ -77,11 +77,8 @@ void NetworkWatch::check_sources() {
   state_.check_sources_at_ns = 0;
 }
 
-int NetworkWatch::milliseconds_left(uint64_t now) const {
-  constexpr int kNever = -1;
-  if (state_.check_sources_at_ns == 0) return kNever;
-  const uint64_t left = state_.check_sources_at_ns - std::min(now, state_.check_sources_at_ns);
-  return static_cast<int>((left + kNanosPerMilli - 1) / kNanosPerMilli);
+uint64_t NetworkWatch::next_check() const {
+  return state_.check_sources_at_ns == 0 ? UINT64_MAX : state_.check_sources_at_ns;
 }
 
 }  // namespace weft::engine

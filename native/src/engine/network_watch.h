@@ -28,8 +28,8 @@ class NetworkWatch {
 
   // In an exclusive section: compares cached source addresses with the routes, if it is time.
   void check_sources();
-  // Milliseconds until it is time; -1 = never.
-  int milliseconds_left(uint64_t now) const;
+  // When it is time; UINT64_MAX = never.
+  uint64_t next_check() const;
 
  private:
   void on_link_change();

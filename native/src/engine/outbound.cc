@@ -95,6 +95,10 @@ peer::Peer* Outbound::route(const tun::SegmentPlan& plan, const uint8_t* packet,
 // Adds the packets of `plan` but the first `skip`. False: there is no usable key.
 bool Outbound::add(SendBatch& batch, const Moment& now, peer::Peer& peer, const tun::SegmentPlan& plan,
                    const uint8_t* packet, uint32_t skip) {
+  if (peer.bonded() && has_key(now, peer)) {
+    batch.add_bonded({&peer, plan, skip, packet, net::inner_ecn(packet)});
+    return true;
+  }
   const std::optional<uint64_t> first = reserve(now, peer, plan.count());
   if (!first) return false;
   if (skip != 0) state_.counters.drop(Drop::kCongestion, skip);
@@ -120,6 +124,10 @@ std::optional<uint64_t> Outbound::reserve(const Moment& now, peer::Peer& peer, u
   }
   state_.request_handshake(peer, now.ns);
   return std::nullopt;
+}
+
+bool Outbound::has_key(const Moment& now, const peer::Peer& peer) const {
+  return peer.current && peer.current->may_seal(now.ns);
 }
 
 void Outbound::sent(const Moment& now, peer::Peer& peer) {
@@ -160,6 +168,12 @@ void Outbound::send_staged(peer::Peer& peer, bool keepalive) {
     sending.push_back(peer.staged.take());
   }
   staged_.send(state_, sockets());
+}
+
+void Outbound::advance_bond(peer::Peer& peer, uint64_t now) {
+  pump_bond(state_, sockets(), peer, now);
+  send_bond_frames(state_, sockets(), peer, now);
+  settle_bond(state_, peer);
 }
 
 void Outbound::send_handshake(peer::Peer& peer, std::span<const uint8_t> bytes) {

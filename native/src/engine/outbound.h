@@ -7,6 +7,7 @@
 //       -> AllowedIps     which peer?          none: ICMP host unreachable
 //       -> endpoint?                           none: ICMP host unreachable
 //       -> current keypair                     none: to be staged, and handshake-needed, once the unit is through
+//       -> several uplinks? noted only: BondOutbound does the rest of it in stage three
 //       -> counters       one block for all segments
 //   seal     beside other units
 //     SegmentPlan         each segment written, checksums finished, straight into the send buffer; padded
@@ -76,12 +77,18 @@ class Outbound {
   void seal(OutboundUnit& unit) { unit.batch_.seal(state_); }
   void send(OutboundUnit& unit) { unit.batch_.send(state_, sockets()); }
 
+  // With its mutex, in turn with what is sent: what its bond has to send by now.
+  void advance_bond(peer::Peer& peer, uint64_t now);
+
   // In an exclusive section: sends what waits for a key; with nothing waiting an empty packet, if `keepalive`.
   void send_staged(peer::Peer& peer, bool keepalive);
   // In an exclusive section: a handshake message to where the peer is; counts as an authenticated packet sent.
   void send_handshake(peer::Peer& peer, std::span<const uint8_t> bytes);
   // A message that belongs to no peer (a cookie reply). From within a unit too.
   void send_datagram(const net::Path& path, std::span<const uint8_t> bytes);
+
+  // null: the interface is down.
+  net::UdpSockets* sockets() { return state_.sockets.empty() ? nullptr : &state_.sockets[lane_]; }
 
  private:
   // When something is sent.
@@ -90,7 +97,6 @@ class Outbound {
     double ms;
   };
 
-  net::UdpSockets* sockets() { return state_.sockets.empty() ? nullptr : &state_.sockets[lane_]; }
   void count(const OutboundUnit& unit);
   void handle(OutboundUnit& unit, std::span<uint8_t> read, bool congested);
   bool mark_congestion(uint8_t* packet);
@@ -99,6 +105,7 @@ class Outbound {
            uint32_t skip);
   bool add_empty(SendBatch& batch, const Moment& now, peer::Peer& peer);
   std::optional<uint64_t> reserve(const Moment& now, peer::Peer& peer, uint32_t packets);
+  bool has_key(const Moment& now, const peer::Peer& peer) const;
   void sent(const Moment& now, peer::Peer& peer);
   net::SendResult send_control(const net::Path& path, std::span<const uint8_t> bytes);
   void stage_later(peer::Peer& peer, std::span<const uint8_t> read, uint32_t packets);

@@ -8,16 +8,6 @@
 #include "util/bytes.h"
 
 namespace weft::engine {
-namespace {
-
-// To a multiple of 16, but not past the MTU (whitepaper 5.4.6; the kernel module's calculate_skb_padding).
-uint32_t padded_length(uint32_t length, uint32_t mtu) {
-  constexpr uint32_t kPadding = 16;
-  const uint32_t rounded = (length + kPadding - 1) & ~(kPadding - 1);
-  return std::max(length, std::min(rounded, mtu));
-}
-
-}  // namespace
 
 // Pages are touched, and so take memory, only as far as batches fill them.
 SendBatch::SendBatch(io::Uring* uring) : uring_(uring), buffer_(std::make_unique_for_overwrite<uint8_t[]>(kCapacity)) {}
@@ -29,6 +19,8 @@ void SendBatch::add(peer::Keypair& keypair, uint64_t first, const tun::SegmentPl
 void SendBatch::add_empty(peer::Keypair& keypair, uint64_t counter) {
   packets_.push_back({&keypair, counter, 0, 1, 0, true, {}});
 }
+
+void SendBatch::add_bonded(const BondedPackets& packets) { bonded_.push_back(packets); }
 
 void SendBatch::seal(const State& state) {
   if (unsealed_ == packets_.size()) return;
@@ -46,7 +38,7 @@ bool SendBatch::seal_next(Packets& p, uint32_t mtu) {
   for (; p.next < p.count; ++p.next) {
     if (used_ + kMaxMessage > kCapacity) return false;
     const uint32_t length = p.keepalive ? 0 : p.plan.length(p.next);
-    const uint32_t total = padded_length(length, mtu);
+    const uint32_t total = net::padded_length(length, mtu);
     uint8_t* text = add_message(*p.keypair, p.counter + p.next, total, p.ecn);
     if (!p.keepalive) p.plan.write(p.next, text);
     std::memset(text + length, 0, total - length);
@@ -91,6 +83,9 @@ void SendBatch::send(State& state, net::UdpSockets* sockets) {
   }
   packets_.clear();
   unsealed_ = 0;
+  if (bonded_.empty()) return;
+  bond_.send(state, sockets, bonded_);
+  bonded_.clear();
 }
 
 void SendBatch::send_chunks(State& state, net::UdpSockets* sockets) {

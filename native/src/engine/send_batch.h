@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "crypto/aead.h"
+#include "engine/bond_outbound.h"
 #include "engine/state.h"
 #include "io/uring.h"
 #include "net/demux.h"
@@ -20,11 +21,11 @@ class SendBatch {
   // `uring`: sends are made by it, where there are several; null: a system call each.
   explicit SendBatch(io::Uring* uring = nullptr);
 
-  bool empty() const { return packets_.empty(); }
-
   // The packets of `plan` but the first `skip`, under the counters from `first` on. What the plan refers to must stay
   // until the batch is sent.
   void add(peer::Keypair& keypair, uint64_t first, const tun::SegmentPlan& plan, uint32_t skip, uint8_t ecn);
+  // Of a peer with several uplinks.
+  void add_bonded(const BondedPackets& packets);
   // A keepalive.
   void add_empty(peer::Keypair& keypair, uint64_t counter);
 
@@ -69,6 +70,8 @@ class SendBatch {
   uint32_t used_ = 0;
   std::vector<Chunk> chunks_;
   std::vector<crypto::AeadJob> jobs_;
+  std::vector<BondedPackets> bonded_;
+  BondOutbound bond_;
 };
 
 }  // namespace weft::engine

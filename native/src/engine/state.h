@@ -6,6 +6,7 @@
 #include <mutex>
 #include <vector>
 
+#include "engine/bond_clock.h"
 #include "engine/command_queue.h"
 #include "engine/control_queue.h"
 #include "engine/counters.h"
@@ -20,14 +21,15 @@
 namespace weft::engine {
 
 struct State {
-  // `wake` ends the sleep of a thread that then carries out commands.
+  // `wake` ends the sleep of a thread that then carries out commands; `wake_for_bonds` that of the first lane.
   State(tun::TunDevice& tun_device, ControlQueue& queue, Counters& counts, peer::PeerStats* peer_stats,
-        std::function<void()> wake)
+        std::function<void()> wake, std::function<void()> wake_for_bonds)
       : tun(tun_device),
         control(queue),
         counters(counts),
         stats(peer_stats),
         peers(peer::kMaxPeers),
+        bonds(std::move(wake_for_bonds)),
         deferred([] {}),
         commands(std::move(wake)) {}
 
@@ -43,6 +45,8 @@ struct State {
   std::vector<net::UdpSockets> sockets;         // by lane; none while the interface is down
   uint32_t firewall_mark = 0;
   uint32_t mtu = 0;
+
+  BondClock bonds;
 
   std::mutex gates;  // guards both while packets are on their way
   HandshakeGate gate;
@@ -76,6 +80,16 @@ struct State {
     // Changes come in bursts; one look after the burst is enough.
     constexpr uint64_t kDelayNs = 100 * kNanosPerMilli;
     if (check_sources_at_ns == 0) check_sources_at_ns = now + kDelayNs;
+  }
+
+  // The peer is where an authenticated packet came from.
+  void roam(peer::Peer& peer, const net::Path& path) {
+    if (peer.path == path) return;
+    const bool moved = !(peer.path.remote == path.remote);
+    peer.path = path;
+    peer.source_checked = false;
+    check_sources_soon();
+    if (moved) control.endpoint_changed(peer.id, path.remote);
   }
 
   void retire(std::unique_ptr<peer::Keypair> keypair) {

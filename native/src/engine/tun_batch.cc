@@ -16,7 +16,7 @@ void TunBatch::write(const iovec* iov, int count) {
   iovecs_.insert(iovecs_.end(), iov, iov + count);
 }
 
-void TunBatch::finish() {
+void TunBatch::flush() {
   if (counts_.size() == 1) {
     iovecs_.front().iov_base = &headers_.front();
     if (!queues_.write(iovecs_.data(), static_cast<int>(iovecs_.size()))) counters_.drop(Drop::kTunWriteFailed);

@@ -18,7 +18,8 @@ class TunBatch : public tun::TunSink {
   // Around the writes of one unit, whose packets stay in memory until finish(). `uring` null: a system call each.
   void begin(io::Uring* uring) { uring_ = queues_.write_fd() >= 0 ? uring : nullptr; }
   void write(const iovec* iov, int count) override;
-  void finish();
+  // Writes what waits.
+  void flush();
 
  private:
   void clear();

@@ -1,6 +1,8 @@
 // Waits for descriptors to become readable, and for another thread's wake-up: epoll and an eventfd.
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <cstdint>
 
 #include "util/unique_fd.h"
@@ -19,8 +21,9 @@ class Poller {
   int add(int fd, Ready bit);
   void remove(int fd);
 
-  // What is readable, waiting until there is something or `timeout_ms` is over (0: not at all, -1: for ever).
-  Ready wait(int timeout_ms);
+  // What is readable, waiting until there is something or `timeout_ns` is over (0: not at all, kForever).
+  static constexpr uint64_t kForever = UINT64_MAX;
+  Ready wait(uint64_t timeout_ns);
 
   // From any thread: ends the current or the next wait().
   void wake();
@@ -28,8 +31,11 @@ class Poller {
  private:
   static constexpr Ready kWake = Ready{1} << 31;
 
+  int wait_for(epoll_event* events, int count, uint64_t timeout_ns);
+
   UniqueFd epoll_;
   UniqueFd event_;
+  bool has_pwait2_ = true;
 };
 
 }  // namespace weft::io

@@ -1,6 +1,7 @@
 // What a datagram claims to be, by its first word and length (whitepaper 5.4). Nothing here is authenticated.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "util/bytes.h"
@@ -13,6 +14,13 @@ inline constexpr uint32_t kCookieReplySize = 64;
 inline constexpr uint32_t kDataHeaderSize = 16;                  // type, receiver index, counter
 inline constexpr uint32_t kDataOverhead = kDataHeaderSize + 16;  // and the tag
 inline constexpr uint32_t kDataType = 4;
+
+// To a multiple of 16, but not past the MTU (whitepaper 5.4.6; the kernel module's calculate_skb_padding).
+inline uint32_t padded_length(uint32_t length, uint32_t mtu) {
+  constexpr uint32_t kPadding = 16;
+  const uint32_t rounded = (length + kPadding - 1) & ~(kPadding - 1);
+  return std::max(length, std::min(rounded, mtu));
+}
 
 // First byte of the mesh's own messages is at least this: neither WireGuard (1-4) nor STUN (0-3) begins so.
 inline constexpr uint8_t kMinGossipByte = 0x80;

@@ -42,6 +42,7 @@ struct Endpoint {
 // under one; the interface tells when the route has moved elsewhere.
 struct Source {
   bool set = false;
+  bool pinned = false;  // leaves by its interface, whatever the route to the peer says (an uplink of a bond)
   uint32_t interface_index = 0;
   union {
     in_addr v4;

@@ -130,11 +130,13 @@ OutgoingMessage::OutgoingMessage(const Outgoing& out, bool with_source, bool seg
   header_.msg_iovlen = 1;
   const bool v4 = out.path.remote.is_v4();
   if (with_source) {
-    // The address alone: naming the interface too would pin the route to it.
+    const Source& source = out.path.source;
+    // Naming the interface pins the route to it: else the address alone.
+    const uint32_t interface_index = source.pinned ? source.interface_index : 0;
     if (v4) {
-      add(IPPROTO_IP, IP_PKTINFO, in_pktinfo{0, out.path.source.v4, {}});
+      add(IPPROTO_IP, IP_PKTINFO, in_pktinfo{static_cast<int>(interface_index), source.v4, {}});
     } else {
-      add(IPPROTO_IPV6, IPV6_PKTINFO, in6_pktinfo{out.path.source.v6, 0});
+      add(IPPROTO_IPV6, IPV6_PKTINFO, in6_pktinfo{source.v6, interface_index});
     }
   }
   if (out.traffic_class != 0) {
@@ -222,8 +224,9 @@ uint32_t UdpSocket::receive(ReceiveBuffer& buffer, uint32_t first, uint32_t coun
 // Returns 0 or an errno.
 int UdpSocket::send_message(const Outgoing& out, bool with_source, bool segmented) const {
   const OutgoingMessage message(out, with_source, segmented);
+  const int flags = out.path.source.pinned ? MSG_DONTWAIT : 0;
   for (;;) {
-    if (sendmsg(fd_.get(), &message.header(), 0) >= 0) return 0;
+    if (sendmsg(fd_.get(), &message.header(), flags) >= 0) return 0;
     if (errno != EINTR) return errno;
   }
 }
@@ -233,7 +236,7 @@ int UdpSocket::send_from(const Outgoing& out, bool segmented, SendResult& result
   const bool with_source = out.path.source.set && !result.source_gone;
   ++result.calls;
   const int error = send_message(out, with_source, segmented);
-  if (error == 0 || !with_source || !source_refused(error)) return error;
+  if (error == 0 || !with_source || out.path.source.pinned || !source_refused(error)) return error;
   // Measured on Linux 6.18: ENETUNREACH (IPv4), EINVAL (IPv6), ENODEV (dead interface). Send the same datagram again.
   ++result.calls;
   result.source_gone = true;
@@ -247,10 +250,11 @@ void UdpSocket::send_one_by_one(const Outgoing& out, SendResult& result) const {
     one.data = out.data + offset;
     one.length = std::min(out.segment, out.length - offset);
     one.segment = one.length;
-    if (send_from(one, false, result) == 0) {
+    if (const int error = send_from(one, false, result); error == 0) {
       result.sent_bytes += one.length;
     } else {
       ++result.failed_datagrams;
+      result.error = error;
     }
   }
 }
@@ -259,6 +263,7 @@ SendResult UdpSocket::send(const Outgoing& out) {
   SendResult result;
   if (!fd_) {
     result.failed_datagrams = out.count;
+    result.error = EBADF;
     return result;
   }
   const bool segmented = out.count > 1;
@@ -275,6 +280,7 @@ SendResult UdpSocket::send(const Outgoing& out) {
     send_one_by_one(out, result);
   } else {
     result.failed_datagrams = out.count;
+    result.error = error;
   }
   return result;
 }

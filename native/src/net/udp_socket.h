@@ -63,7 +63,8 @@ class ReceiveBuffer {
   std::vector<mmsghdr> headers_;
 };
 
-// One send: `count` datagrams of `segment` bytes each (the last possibly shorter) to one place.
+// One send: `count` datagrams of `segment` bytes each (the last possibly shorter) to one place. With a pinned source it
+// does not wait for room in the socket's queue: other uplinks share that.
 struct Outgoing {
   const uint8_t* data;
   uint32_t length;
@@ -97,6 +98,7 @@ struct SendResult {
   uint32_t sent_bytes = 0;
   uint32_t failed_datagrams = 0;
   uint32_t calls = 0;
+  int error = 0;                  // errno of what failed last
   bool source_gone = false;       // the cached source was refused; sent without it, and to be forgotten
   bool segmentation_off = false;  // UDP_SEGMENT was refused; sent one by one
 };

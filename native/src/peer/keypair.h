@@ -47,6 +47,10 @@ struct Keypair {
 
   bool expired(uint64_t now) const { return now >= created_ns + kRejectAfterNs; }
 
+  bool may_seal(uint64_t now) const {
+    return !expired(now) && send_counter.load(std::memory_order_relaxed) < kRejectAfterMessages;
+  }
+
   // Takes `count` counters for as many messages to be sealed, and returns the first. None if it may not seal so many.
   std::optional<uint64_t> reserve(uint64_t now, uint64_t count) {
     if (expired(now)) return std::nullopt;

@@ -28,6 +28,14 @@ void Peer::any_authenticated_packet_received(double now_ms) {
   set_relaxed(stats.unanswered_since_ms, 0.0);
 }
 
+void tell_bond(Peer& peer) {
+  if (!peer.bond) return;
+  if (peer.current) peer.bond->start_sending_session(peer.current->remote_index);
+  for (const auto* slot : {&peer.previous, &peer.current, &peer.next}) {
+    if (*slot) peer.bond->start_receiving_session((*slot)->local_index);
+  }
+}
+
 Retired install_keypair(Peer& peer, std::unique_ptr<Keypair> keypair) {
   Retired retired;
   if (keypair->initiator) {
@@ -43,6 +51,7 @@ Retired install_keypair(Peer& peer, std::unique_ptr<Keypair> keypair) {
     retired[0] = std::exchange(peer.next, std::move(keypair));
     retired[1] = std::move(peer.previous);
   }
+  tell_bond(peer);
   return retired;
 }
 
@@ -50,6 +59,7 @@ std::unique_ptr<Keypair> promote_next(Peer& peer) {
   std::unique_ptr<Keypair> retired = std::move(peer.previous);
   peer.previous = std::move(peer.current);
   peer.current = std::move(peer.next);
+  tell_bond(peer);
   return retired;
 }
 

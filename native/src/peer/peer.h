@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "bond/bond.h"
 #include "net/endpoint.h"
 #include "peer/keypair.h"
 #include "peer/peer_stats.h"
@@ -28,6 +29,11 @@ struct Peer {
   std::unique_ptr<Keypair> next;  // responder's, until the initiator shows that it has it
 
   StagedQueue staged;
+  std::unique_ptr<bond::Bond> bond;      // null: plain WireGuard
+  std::atomic<uint8_t> proven_paths{0};  // of the bond
+  // Whether what is sent goes by the bond: with one path there is nothing to choose.
+  bool bonded() const { return proven_paths.load(std::memory_order_relaxed) > 1; }
+
   std::atomic<bool> another_keepalive{false};  // more data came while a keepalive was owed
   std::atomic<uint64_t> last_handshake_request_ns{0};
   uint32_t handshake_index = 0;  // in the last handshake message sent to it
@@ -38,6 +44,9 @@ struct Peer {
   void any_authenticated_packet_sent(double now_ms);
   void any_authenticated_packet_received(double now_ms);
 };
+
+// The bond, if there is one, knows of the sessions that are in use: after any change of keys.
+void tell_bond(Peer& peer);
 
 // Keys that a slot operation replaced: the caller takes their indices out of the index table, then drops them.
 using Retired = std::array<std::unique_ptr<Keypair>, 2>;

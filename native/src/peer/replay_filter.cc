@@ -2,6 +2,7 @@
 #include "peer/replay_filter.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace weft::peer {
 
@@ -30,6 +31,18 @@ bool ReplayFilter::accept(uint64_t counter) {
   if ((seen & bit) != 0) return false;
   seen |= bit;
   return true;
+}
+
+void ReplayFilter::widen(uint32_t bits) {
+  const uint64_t size = bits / kWordBits;
+  if (size <= words_.size()) return;
+  std::vector<uint64_t> wider(size, ~uint64_t{0});
+  const uint64_t highest_word = highest_ / kWordBits;
+  for (uint64_t i = 0; i < words_.size() && i <= highest_word; ++i) {
+    const uint64_t word = highest_word - i;
+    wider[word & (size - 1)] = words_[word & (words_.size() - 1)];
+  }
+  words_ = std::move(wider);
 }
 
 void ReplayFilter::reset() {

@@ -22,6 +22,9 @@ class ReplayFilter {
   // Forgets everything seen.
   void reset();
 
+  // A window of so many bits, more than now. What the narrower one could not judge any more stays refused.
+  void widen(uint32_t bits);
+
  private:
   std::vector<uint64_t> words_;  // a ring: the bit of counter c is bit c % 64 of word (c / 64) % size
   uint64_t highest_ = 0;         // highest accepted counter; 0 also when there is none

@@ -15,6 +15,7 @@ import {
   issueCertificate,
   issuedCertificates,
   issueRevocation,
+  lastCertificate,
   openSigner,
 } from '../../node/authority.js';
 import { systemRandom } from '../../node/crypto.js';
@@ -29,6 +30,7 @@ import { durationOption, routeOption } from './init.js';
 export const authority: Command = {
   help: `Usage: weft authority init [--name NAME] [--force]
        weft authority sign ID --name NAME [OPTIONS]
+       weft authority renew NODE [--lifetime TIME]
        weft authority install - | FILE
        weft authority revoke NODE [--reason TEXT]
        weft authority ls
@@ -45,6 +47,8 @@ sign     prints a certificate for the node with this ID (weft show), to be insta
   --lifetime TIME     default 1y
   --can-issue PATTERN it may issue certificates, and invites, for names like this (such as 'lab-*' or '*'), with
                       these groups, and for these routes
+renew    prints what was certified for a node last, by hand or by invite, under its name or id, with a new end: to be installed
+         there as well
 install  makes a certificate this node's own; a running node tells the others at once
 revoke   takes back all that was certified for a node, by its name, id, or the serial number of one certificate (32 digits).
          A running node passes it on; every member that hears of it drops the node
@@ -68,6 +72,8 @@ ls       certificates signed here, and joins by invite
         return init(context, store);
       case 'sign':
         return sign(context, store, rest);
+      case 'renew':
+        return renew(context, store, rest);
       case 'install':
         return install(context, store, rest);
       case 'revoke':
@@ -76,7 +82,7 @@ ls       certificates signed here, and joins by invite
         return list(context, store);
       default:
         throw usageError(
-          'weft authority init, sign, install, revoke or ls (see weft authority --help)',
+          'weft authority init, sign, renew, install, revoke or ls (see weft authority --help)',
         );
     }
   },
@@ -128,6 +134,21 @@ async function sign(context: Context, store: StateStore, words: readonly string[
     },
     wallTime().seconds,
   );
+  const text = Buffer.from(certificate).toString('base64');
+  context.print({ certificate: text, subject, name }, () => `${text}\n`);
+}
+
+async function renew(context: Context, store: StateStore, words: readonly string[]): Promise<void> {
+  const [wanted] = words;
+  if (wanted === undefined || words.length > 1) throw usageError('weft authority renew NODE');
+  const last = lastCertificate(store, wanted);
+  const { subject, name, groups, addresses, routes, canIssue } = last;
+  const lifetimeSeconds = durationOption(context, 'lifetime', '1y');
+  const what = { subject, name, groups, addresses, routes, lifetimeSeconds };
+  const signer = openSigner(store, await createMeshCrypto());
+  const request = { ...what, ...(canIssue && { canIssue }) };
+  const { seconds } = wallTime();
+  const certificate = issueCertificate(store, systemRandom, signer, request, seconds);
   const text = Buffer.from(certificate).toString('base64');
   context.print({ certificate: text, subject, name }, () => `${text}\n`);
 }
@@ -230,7 +251,10 @@ async function list(context: Context, store: StateStore): Promise<void> {
     addresses: certificate.addresses.map(formatAddress),
     mayIssue: certificate.canIssue !== undefined,
   }));
-  const joined = (await runningInvites(context)).flatMap(({ joiners }) => joiners);
+  const known = new Set(signed.map(({ id }) => id));
+  const joined = (await runningInvites(context))
+    .flatMap(({ joiners }) => joiners)
+    .filter(({ id }) => !known.has(id));
   context.print({ signed, joined }, () => {
     const rows = [
       ...signed.map(({ name, id, serial, notAfter }) => [name, id.slice(0, 16), serial, notAfter]),

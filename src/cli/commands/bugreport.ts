@@ -5,6 +5,7 @@ import { arch, cpus, release, totalmem } from 'node:os';
 import { parseAddress } from '../../core/address.js';
 import { readTextIfThere } from '../../node/atomic-file.js';
 import { formatLogLine, type LogLine } from '../../node/mesh-log.js';
+import { CONFIG_LIMITS } from '../../node/settings.js';
 import type { Command, Context } from '../command.js';
 
 const LOG_LINES = 500;
@@ -58,8 +59,9 @@ async function gather(context: Context): Promise<Section[]> {
   ];
   return [
     { title: 'system', text: system.join('\n') },
-    { title: 'weft.conf', text: readTextIfThere(paths.config) ?? '(none)' },
+    { title: 'weft.conf', text: readTextIfThere(paths.config, CONFIG_LIMITS) ?? '(none)' },
     { title: 'status', text: await asJson('status') },
+    { title: 'paths', text: await asJson('paths') },
     { title: 'counters', text: await asJson('counters') },
     { title: 'ip address', text: await output(['ip', 'address', 'show', 'dev', device]) },
     { title: 'ip route', text: await output(['ip', 'route', 'show', 'dev', device]) },

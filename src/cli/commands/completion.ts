@@ -15,8 +15,9 @@ interface Described {
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   join: ['-'],
   show: ['dump'],
+  path: ['ls', 'explain', 'pin', 'unpin', 'drain', 'undrain'],
   trust: ['add', 'rm', 'ls'],
-  authority: ['init', 'sign', 'revoke', 'ls'],
+  authority: ['init', 'sign', 'renew', 'install', 'revoke', 'ls'],
   completion: ['bash', 'zsh', 'fish'],
 };
 

@@ -7,7 +7,7 @@ import type { IpAddress } from '../../core/types.js';
 import { contains, covers } from '../../mesh/addresses.js';
 import { createIdentity, wireGuardKeyOf } from '../../mesh/identity.js';
 import { isNodeName } from '../../mesh/record.js';
-import { readTextIfThere, writeFileAtomically } from '../../node/atomic-file.js';
+import { writeFileAtomically } from '../../node/atomic-file.js';
 import { type HostPort, parseHostPort } from '../../node/config.js';
 import { createMeshCrypto } from '../../node/mesh-crypto.js';
 import { createPlainDevice, deviceConfig, withDevice } from '../../node/plain-device.js';
@@ -107,7 +107,7 @@ function notes({ certificate }: Settings, address: IpAddress): string[] {
       `this node's certificate does not cover ${formatAddress(address)}: only this node will reach the device (have one signed with --route)`,
     );
   }
-  if (readTextIfThere('/proc/sys/net/ipv4/ip_forward')?.trim() === '0') {
+  if (readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '0') {
     found.push('this host does not forward: sysctl -w net.ipv4.ip_forward=1');
   }
   return found;

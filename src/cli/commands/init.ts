@@ -8,11 +8,12 @@ import { isV4MeshPrefix } from '../../mesh/addresses.js';
 import { isNodeName } from '../../mesh/record.js';
 import { DEFAULT_DEVICE, DEFAULT_LISTEN_PORT } from '../../node/config.js';
 import { systemRandom } from '../../node/crypto.js';
-import { ensureConfig, foundMesh } from '../../node/enrol.js';
+import { checkNoMesh, ensureConfig, foundMesh } from '../../node/enrol.js';
 import { runIp } from '../../node/ip-command.js';
 import { createMeshCrypto } from '../../node/mesh-crypto.js';
 import { checkOverlap } from '../../node/overlap.js';
 import { hostName, readConfig } from '../../node/settings.js';
+import { lockState } from '../../node/state-lock.js';
 import { type MeshFile, readMeshFile, StateStore } from '../../node/state-store.js';
 import { resolveZone, wallTime } from '../../node/system.js';
 import { type Command, type Context, usageError } from '../command.js';
@@ -61,10 +62,13 @@ async function run(context: Context): Promise<void> {
   const v4Prefix = mesh === null ? prefixOption(context) : mesh.v4Prefix;
   const lifetime = durationOption(context, 'lifetime', DEFAULT_LIFETIME);
   const routes = context.list('route').map(routeOption);
+  const store = new StateStore(context.paths.state);
+  checkNoMesh(store, context.flag('force'));
+  store.prepare();
+  lockState(store.directory); // until this command ends
   if (v4Prefix !== null)
     await checkOverlap([v4Prefix], file.device, runIp, 'choose another with --prefix');
   const crypto = await createMeshCrypto();
-  const store = new StateStore(context.paths.state);
   const founded = foundMesh(
     store,
     crypto,

@@ -11,6 +11,7 @@ import { runIp } from '../../node/ip-command.js';
 import { joinMesh } from '../../node/join.js';
 import { createMeshCrypto } from '../../node/mesh-crypto.js';
 import { checkOverlap } from '../../node/overlap.js';
+import { lockState } from '../../node/state-lock.js';
 import { StateStore } from '../../node/state-store.js';
 import { type Command, type Context, readStdin, usageError } from '../command.js';
 import { durationOption, fileOptions, nameOption } from './init.js';
@@ -59,6 +60,7 @@ async function run(context: Context): Promise<void> {
   const crypto = await createMeshCrypto();
   const invite = parseInvite(crypto, text);
   store.prepare();
+  lockState(store.directory); // until this command ends
   const identity = ensureIdentity(store, crypto, false);
   const env = { crypto, random: systemRandom, identity, invite, name, timeoutMs };
   const joined = await joinMesh(env);

@@ -1,6 +1,7 @@
 // weft status: what the running node knows.
 
 import { setTimeout as delay } from 'node:timers/promises';
+import type { BondSummary, UplinkReport } from '../../node/bond-status.js';
 import type {
   MemberStatus,
   NodeStatus,
@@ -8,7 +9,7 @@ import type {
   TunnelStatus,
 } from '../../node/status.js';
 import type { Command, Context } from '../command.js';
-import { formatBytes, formatMs, formatSeconds, table } from '../format.js';
+import { formatBytes, formatMs, formatRate, formatSeconds, table } from '../format.js';
 
 export const status: Command = {
   help: `Usage: weft status [MEMBER] [--watch]
@@ -18,6 +19,7 @@ The node, its members, and how each is reached. MEMBER is a name, an address, or
   STATE      direct: alive and reached directly; suspect: did not answer, is given time; dead: no answer to anybody.
              left: went of its own accord; wg-peer: a plain WireGuard device. Tunnels of suspect and dead members stay.
   VIA        the endpoint that packets go to
+  PATHS      of its bond, where there is one: how many are active, and what arrives by them (weft path ls)
   RTT        of probes through gossip
   RX/TX      bytes through the tunnel; HANDSHAKE: how long ago (none: nothing was sent yet)
 
@@ -54,13 +56,28 @@ export function formatStatus(node: NodeStatus): string {
     `trust    ${formatTrust(node)}`,
   ];
   if (node.routes.length > 0) lines.push(`offers   ${node.routes.join(' ')}`);
-  const rows = [...node.members.map(memberRow), ...node.peers.map(peerRow)];
-  const body = rows.length === 0 ? 'no other members yet: weft invite\n' : table([HEADER, ...rows]);
+  if (node.uplinks.length > 1) lines.push(`uplinks  ${node.uplinks.map(formatUplink).join('  ')}`);
+  const rows = [HEADER, ...node.members.map(memberRow), ...node.peers.map(peerRow)];
+  // most meshes have no bonds: no column for nothing
+  const isBonded = node.members.some(({ bond }) => bond !== null);
+  const shown = isBonded ? rows : rows.map((row) => row.filter((_, i) => i !== PATHS_COLUMN));
+  const body = rows.length === 1 ? 'no other members yet: weft invite\n' : table(shown);
   const warnings = node.warnings.map((warning) => `! ${warning}\n`).join('');
   return `${lines.join('\n')}\n\n${body}${warnings}`;
 }
 
-const HEADER = ['NODE', 'ADDRESS', 'STATE', 'VIA', 'RTT', 'RX/TX', 'HANDSHAKE'];
+const HEADER = ['NODE', 'ADDRESS', 'STATE', 'VIA', 'PATHS', 'RTT', 'RX/TX', 'HANDSHAKE'];
+const PATHS_COLUMN = HEADER.indexOf('PATHS');
+
+function formatUplink({ name, role }: UplinkReport): string {
+  return role === 'normal' ? name : `${name} (${role})`;
+}
+
+function formatBond(bond: BondSummary | null): string {
+  if (bond === null) return '-';
+  const { active, paths, deliveredBitsPerSecond } = bond;
+  return `${active}/${paths} ${formatRate(deliveredBitsPerSecond)}`;
+}
 
 function formatTrust({ trust }: NodeStatus): string {
   const parts = [`${trust.nodes} keys`];
@@ -82,6 +99,7 @@ function memberRow(member: MemberStatus): string[] {
     addresses[0] ?? '-',
     shown,
     member.endpoint ?? '-',
+    formatBond(member.bond),
     formatMs(rttMs),
     ...tail(member),
   ];
@@ -90,7 +108,7 @@ function memberRow(member: MemberStatus): string[] {
 function peerRow(peer: StaticPeerStatus): string[] {
   const name = peer.name ?? peer.publicKey.slice(0, 8);
   const address = peer.allowedIps[0] ?? '-';
-  return [name, address, 'wg-peer', peer.endpoint ?? '-', '-', ...tail(peer)];
+  return [name, address, 'wg-peer', peer.endpoint ?? '-', '-', '-', ...tail(peer)];
 }
 
 function tail({ rxBytes, txBytes, handshakeAgoSeconds }: TunnelStatus): string[] {
@@ -109,6 +127,7 @@ function formatMember(member: MemberStatus): string {
     ['id', member.id],
     ['state', `${member.state} for ${formatSeconds(member.stateForMs / 1000)}`],
     ['heard', ago(member.lastHeardAgoMs)],
+    ['paths', formatBond(member.bond)],
     ['rtt', formatMs(member.rttMs)],
     ['addresses', member.addresses.join(' ')],
     ['routes', member.routes.join(' ') || '-'],

@@ -8,7 +8,8 @@ export const up: Command = {
   help: `Usage: weft up [-d]
 
 Starts the node of this host: creates the interface, joins the mesh, and serves until weft down or SIGTERM. SIGHUP is
-weft reload. Logs go to standard output, in words on a terminal and as JSON otherwise.
+weft reload. Logs go to standard output, in words on a terminal and as JSON otherwise. WEFT_ENGINE, WEFT_WORKERS, WEFT_IO and the
+other variables of the data plane are those of weft-wg.
 
   -d, --daemon        return when the interface is up; the node runs on in the background (weft log shows its log)
 `,

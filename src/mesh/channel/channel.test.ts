@@ -66,6 +66,7 @@ describe('Channel', () => {
         path: { remote: a.endpoint, local: null, interfaceIndex: 0 },
         plaintext: new TextEncoder().encode('ping'),
         stranger: false,
+        proven: true,
       },
     ]);
     net.send(b, a, 'pong');
@@ -156,6 +157,24 @@ describe('Channel', () => {
     net.send(a, b, 'from elsewhere');
     net.settle();
     expect(b.received.at(-1)?.path.remote).toEqual(endpoint(77, 4_000));
+    expect(b.received.at(-1)?.proven).toBe(false);
+  });
+
+  it('takes an address for proven only if the handshake went there and nowhere else', () => {
+    const { a, b, net } = pair();
+    a.channel.send(net.nowMs, b.id, endpoint(9), Uint8Array.of(1));
+    net.send(a, b, 'ping');
+    net.settle();
+    net.send(b, a, 'pong');
+    net.settle();
+    expect(b.received.at(-1)?.proven).toBe(true);
+    expect(a.received.at(-1)?.proven).toBe(false);
+    const { a: c, b: d, net: other } = pair();
+    other.send(c, d, 'ping');
+    other.settle();
+    other.send(d, c, 'pong');
+    other.settle();
+    expect(c.received.at(-1)?.proven).toBe(true);
   });
 
   it('makes a new session after an hour without losing a message', () => {

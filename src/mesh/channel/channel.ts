@@ -22,6 +22,7 @@ import {
   UNKNOWN_TYPE,
   type Unknown,
 } from '../../wire/gossip.js';
+import { sameEndpoint } from '../endpoints.js';
 import type { NodeId } from '../types.js';
 import { type Association, Associations } from './associations.js';
 import { type ChannelEnvironment, type Counter, createCounters, Outbox } from './environment.js';
@@ -50,6 +51,8 @@ export interface ReceivedMessage {
   readonly plaintext: Uint8Array;
   /** True: it is who it says it is, but no member. */
   readonly stranger: boolean;
+  /** True: it receives what is sent to where this seems to come from, as the handshake has shown. */
+  readonly proven: boolean;
 }
 
 export class Channel {
@@ -194,7 +197,9 @@ export class Channel {
     if (session === association.pending) this.#confirm(nowMs, association, session);
     if (plaintext.length === 0) return null;
     this.#counters['messages-received']++;
-    return { from: session.peer, path, plaintext, stranger };
+    const { provenRemote } = session;
+    const proven = provenRemote !== null && sameEndpoint(provenRemote, path.remote);
+    return { from: session.peer, path, plaintext, stranger, proven };
   }
 
   #refusal(

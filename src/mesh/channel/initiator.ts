@@ -146,7 +146,7 @@ export class Initiator {
       this.#counters['unexpected-accept']++;
       return null;
     }
-    const { association, token, nonce, held } = handshake;
+    const { association, token, nonce, paths, held } = handshake;
     const remoteToken = decodeToken(opened);
     const keys = association.pair.sessionKeys({
       initiator: identity.id,
@@ -164,6 +164,8 @@ export class Initiator {
       remoteToken,
       helloNonce: nonce,
       createdMs: nowMs,
+      // It knows our token. Of several places it may have heard it at any, whence it pretends to write.
+      provenRemote: paths.length === 1 ? (paths[0]?.remote ?? null) : null,
     });
     return { association, session, held };
   }

@@ -117,7 +117,7 @@ export class Responder {
       return;
     }
     if (!this.#opened(pending, hello)) {
-      const { session, accept } = this.#createSession(nowMs, association, hello);
+      const { session, accept } = this.#createSession(nowMs, path, association, hello);
       this.#associations.setPending(association, session, accept);
     }
     // the same accept again if it was lost
@@ -132,6 +132,7 @@ export class Responder {
 
   #createSession(
     nowMs: number,
+    path: Path,
     { id, pair }: Association,
     hello: Hello,
   ): { session: Session; accept: Uint8Array } {
@@ -158,6 +159,7 @@ export class Responder {
       remoteToken: hello.token,
       helloNonce,
       createdMs: nowMs,
+      provenRemote: path.remote, // by its cookie
     });
     return { session, accept };
   }

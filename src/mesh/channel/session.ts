@@ -3,7 +3,7 @@
 // session's own.
 
 import type { Crypto } from '../../core/crypto.js';
-import type { Path } from '../../core/types.js';
+import type { Endpoint, Path } from '../../core/types.js';
 import {
   DATA_HEADER_LENGTH,
   type Data,
@@ -38,6 +38,8 @@ export interface SessionParts {
   /** Of the hello that opened it. */
   readonly helloNonce: Uint8Array;
   readonly createdMs: number;
+  /** Where the peer has received a datagram of the handshake; null if that may have been one of several places. */
+  readonly provenRemote: Endpoint | null;
 }
 
 export class Session {
@@ -46,6 +48,7 @@ export class Session {
   readonly remoteToken: Token;
   readonly helloNonce: Uint8Array;
   readonly createdMs: number;
+  readonly provenRemote: Endpoint | null;
   /** Where it was last sent to. */
   lastPath: Path | null = null;
   /** The peer says that it does not know this session. */
@@ -69,6 +72,7 @@ export class Session {
     this.remoteToken = parts.remoteToken;
     this.helloNonce = parts.helloNonce;
     this.createdMs = parts.createdMs;
+    this.provenRemote = parts.provenRemote;
   }
 
   /** True if a new session should be made, while this one may still be used. */

@@ -18,6 +18,8 @@ import type { Suspicion } from './suspicion.js';
 
 /** Push/pull with one that knows a thousand members stays far below. */
 const MESSAGES_PER_MEMBER = { perSecond: 2_000, burst: 8_192 };
+/** A member's probes are one in a probe interval, each of a few helpers; it asks all of them of one when there are no others. */
+const INDIRECT_PINGS_PER_MEMBER = { perSecond: 10, burst: 40 };
 /** Smoothing of round-trip times (RFC 6298, section 2). */
 const RTT_GAIN = 1 / 8;
 
@@ -31,7 +33,7 @@ export class MemberEntry implements Member {
   /** Last authenticated tunnel traffic. */
   lastTrafficMs = -Infinity;
   rttMs: number | null = null;
-  /** Where it last spoke from: the way that replies take. */
+  /** The way that it last spoke along and that is proven to lead to it: the one that replies take. */
   path: Path | null = null;
   /** It has answered us since it last missed a probe: it knows who we are. */
   knowsUs = false;
@@ -46,6 +48,8 @@ export class MemberEntry implements Member {
   endpointTurn = 0;
   /** What it may say: each message may cost a signature's verification. */
   readonly rate = new RateLimit(MESSAGES_PER_MEMBER);
+  /** What it may have us send to others. */
+  readonly relayRate = new RateLimit(INDIRECT_PINGS_PER_MEMBER);
   /** Place in the table's list. */
   index = -1;
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../test/sim/random.js';
 import type { NodeId } from '../types.js';
 import { DEFAULT_SWIM_CONFIG } from './config.js';
-import { ProbeRing, Prober, probeTimeoutMs } from './probe.js';
+import { ProbeRing, Prober, probeTimeoutMs, repeatMs } from './probe.js';
 
 const id = (i: number) => `${i}`.padStart(64, '0') as NodeId;
 
@@ -27,7 +27,7 @@ describe('the ring', () => {
 });
 
 describe('a probe', () => {
-  const times = { timeoutMs: 500, lastsMs: 1_000 };
+  const times = { timeoutMs: 500, repeatMs: 250, lastsMs: 1_000 };
 
   test('is repeated, then others are asked, then it has failed', () => {
     const prober = new Prober(new SeededRandom(1, 0));
@@ -43,6 +43,26 @@ describe('a probe', () => {
       [1_000, 'failed'],
     ]);
     expect(prober.size).toBe(0);
+  });
+
+  test('asks others at its timeout, however it is repeated', () => {
+    const prober = new Prober(new SeededRandom(1, 0));
+    prober.start(0, id(1), 'watch', { ...times, repeatMs: 150 });
+    const steps: [number, string][] = [];
+    for (let nowMs = 0; nowMs <= 2_000; nowMs += 50) {
+      for (const { step } of prober.due(nowMs)) steps.push([nowMs, step]);
+    }
+    expect(steps.filter(([, step]) => step === 'ask')).toEqual([[500, 'ask']]);
+    expect(steps.map(([nowMs]) => nowMs)).toEqual([150, 300, 450, 500, 650, 800, 950, 1_000]);
+  });
+
+  test.each([
+    { rttMs: null, ms: 250 },
+    { rttMs: 20, ms: 125 },
+    { rttMs: 100, ms: 150 },
+    { rttMs: 200, ms: 250 },
+  ])('with an RTT of $rttMs is repeated every $ms ms', ({ rttMs, ms }) => {
+    expect(repeatMs(500, rttMs)).toBe(ms);
   });
 
   test('that is quiet asks nobody', () => {
@@ -68,7 +88,7 @@ describe('a probe', () => {
 
   test('lasts at least twice its timeout', () => {
     const prober = new Prober(new SeededRandom(1, 0));
-    expect(prober.start(0, id(1), 'watch', { timeoutMs: 3_000, lastsMs: 1_000 }).endMs).toBe(6_000);
+    expect(prober.start(0, id(1), 'watch', { ...times, timeoutMs: 3_000 }).endMs).toBe(6_000);
   });
 
   test.each([

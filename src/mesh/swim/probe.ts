@@ -1,12 +1,13 @@
 // Probes (SWIM, section 3; Lifeguard): whose turn it is, and what becomes of each.
 //
-//   start -> ping -> (half the timeout) ping again -> (timeout) ping again, and k others are asked to -> ping again, every
-//            half timeout -> (end) failed
+//   start -> ping -> ping again and again, every repeatMs() -> (timeout) ping again, and k others are asked to -> ping again
+//            and again -> (end) failed
 //              any ack, direct or relayed: succeeded
 //
 // The direct ping is repeated, and so is the helper's, since one lost datagram must not cost an accusation, which all nodes
-// hear of: at 20 % loss a probe of a live member fails with (1 - 0.8^2)^4 (1 - 0.8^2 (1 - (1 - 0.8^2)^2))^3 = 0.15 % and
-// not, as with one ping each, with 36 % x 21 % = 7 %.
+// hear of. With eight direct pings and helpers that send two, a probe of a live member fails, at 20 % loss, with
+// (1 - 0.8^2)^8 (1 - 0.8^2 (1 - (1 - 0.8^2)^2))^3 = 0.0025 % and not, as with one ping each, with 36 % x 21 % = 7 %. Pings
+// that are answered are not repeated: this costs nothing where nothing is lost.
 
 import type { Random } from '../../core/random.js';
 import { randomUint32 } from '../../core/random.js';
@@ -60,9 +61,11 @@ export interface Probe {
   readonly target: NodeId;
   readonly kind: ProbeKind;
   readonly startMs: number;
-  readonly timeoutMs: number;
+  /** From here on others are asked, and the target is told who we are. */
+  readonly lateMs: number;
   readonly endMs: number;
-  /** Pings so far, less one. Others are asked in stage 2. */
+  readonly repeatMs: number;
+  /** Pings so far, less one. */
   stage: number;
   /** When the next stage, or the end, is due. */
   nextMs: number;
@@ -80,6 +83,24 @@ export type ProbeStep = { readonly probe: Probe; readonly step: 'repeat' | 'ask'
 export function probeTimeoutMs(config: SwimConfig, rttMs: number | null): number {
   const wanted = Math.max(config.probeTimeoutMs, config.probeTimeoutRtts * (rttMs ?? 0));
   return Math.min(wanted, config.probeTimeoutMaxMs);
+}
+
+/**
+ * How long until a ping is sent again: a quarter of the timeout, but 1.5 x RTT if that is longer, so that an answer on its way
+ * is waited for; at most, and where nothing is known, half of the timeout.
+ */
+export function repeatMs(timeoutMs: number, rttMs: number | null): number {
+  if (rttMs === null) return timeoutMs / 2;
+  return Math.min(timeoutMs / 2, Math.max(timeoutMs / 4, 1.5 * rttMs));
+}
+
+export interface ProbeTimes {
+  /** probeTimeoutMs(). */
+  readonly timeoutMs: number;
+  /** repeatMs(), or more where there is no hurry. */
+  readonly repeatMs: number;
+  /** Until it has failed; at least twice the timeout. */
+  readonly lastsMs: number;
 }
 
 /** All probes under way. */
@@ -107,22 +128,17 @@ export class Prober {
     return false;
   }
 
-  /** @param lastsMs how long until it has failed, at least twice the timeout */
-  start(
-    nowMs: number,
-    target: NodeId,
-    kind: ProbeKind,
-    times: { timeoutMs: number; lastsMs: number },
-  ): Probe {
+  start(nowMs: number, target: NodeId, kind: ProbeKind, times: ProbeTimes): Probe {
     const { timeoutMs, lastsMs } = times;
     const probe: Probe = {
       target,
       kind,
       startMs: nowMs,
-      timeoutMs,
+      lateMs: nowMs + timeoutMs,
+      repeatMs: times.repeatMs,
       endMs: nowMs + Math.max(lastsMs, 2 * timeoutMs),
       stage: 0,
-      nextMs: nowMs + timeoutMs / 2,
+      nextMs: nowMs + times.repeatMs,
       nonce: null,
       helpersAsked: 0,
       nacks: 0,
@@ -184,10 +200,19 @@ export class Prober {
         steps.push({ probe, step: 'failed' });
         continue;
       }
+      const dueMs = probe.nextMs;
       probe.stage++;
-      probe.nextMs = Math.min(probe.endMs, probe.nextMs + probe.timeoutMs / 2);
-      steps.push({ probe, step: probe.stage === 2 && probe.kind === 'watch' ? 'ask' : 'repeat' });
+      probe.nextMs = Math.min(dueMs + probe.repeatMs, boundAfter(dueMs, probe));
+      steps.push({
+        probe,
+        step: dueMs === probe.lateMs && probe.kind === 'watch' ? 'ask' : 'repeat',
+      });
     }
     return steps;
   }
+}
+
+/** What no repetition may pass over: the timeout, then the end. */
+function boundAfter(dueMs: number, { lateMs, endMs }: Probe): number {
+  return dueMs < lateMs ? lateMs : endMs;
 }

@@ -1,9 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { expectedConfirmations, minimumTimeoutMs, Suspicion } from './suspicion.js';
 
+const LAST_WORD_MS = 2_000;
+
+function suspicionOf(nowMs: number, bounds: { minMs: number; maxMs: number; k: number }) {
+  return new Suspicion(nowMs, { ...bounds, lastWordMs: LAST_WORD_MS });
+}
+
 describe('suspicion', () => {
   test('shortens with each confirmation, by its logarithm, down to the least', () => {
-    const suspicion = new Suspicion(1_000, { minMs: 2_000, maxMs: 30_000, k: 3 });
+    const suspicion = suspicionOf(1_000, { minMs: 2_000, maxMs: 30_000, k: 3 });
     const left = [suspicion.deadlineMs - 1_000];
     for (let i = 0; i < 4; i++) {
       suspicion.confirm();
@@ -14,23 +20,41 @@ describe('suspicion', () => {
   });
 
   test('wants k confirmations and no more', () => {
-    const suspicion = new Suspicion(0, { minMs: 1, maxMs: 6, k: 1 });
+    const suspicion = suspicionOf(0, { minMs: 1, maxMs: 6, k: 1 });
     expect(suspicion.wantsConfirmation).toBe(true);
     suspicion.confirm();
     expect(suspicion.wantsConfirmation).toBe(false);
   });
 
   test('lasts the least time where nobody can confirm', () => {
-    const suspicion = new Suspicion(0, { minMs: 4_000, maxMs: 24_000, k: 0 });
+    const suspicion = suspicionOf(0, { minMs: 4_000, maxMs: 24_000, k: 0 });
     expect(suspicion.deadlineMs).toBe(4_000);
   });
 
   test('is moved by a pause, and begins anew on a sign of life', () => {
-    const suspicion = new Suspicion(0, { minMs: 4_000, maxMs: 4_000, k: 0 });
+    const suspicion = suspicionOf(0, { minMs: 4_000, maxMs: 4_000, k: 0 });
     suspicion.postpone(500);
     expect(suspicion.deadlineMs).toBe(4_500);
     suspicion.restart(10_000);
     expect(suspicion.deadlineMs).toBe(14_000);
+  });
+
+  test('asks the suspected before its time is over', () => {
+    const suspicion = suspicionOf(0, { minMs: 4_000, maxMs: 24_000, k: 0 });
+    expect(suspicion.dueMs).toBe(2_000);
+    suspicion.asked(2_000);
+    expect(suspicion.dueMs).toBe(4_000);
+  });
+
+  test('leaves time for an answer though its end comes early by a confirmation', () => {
+    const suspicion = suspicionOf(0, { minMs: 4_000, maxMs: 24_000, k: 1 });
+    suspicion.confirm();
+    suspicion.asked(10_000);
+    expect(suspicion.dueMs).toBe(12_000);
+    suspicion.postpone(500);
+    expect(suspicion.dueMs).toBe(12_500);
+    suspicion.restart(12_000);
+    expect(suspicion.isAsked).toBe(false);
   });
 
   test.each([

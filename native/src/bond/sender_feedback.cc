@@ -1,0 +1,322 @@
+// The sender's way back: what the receiver reports, and what time alone tells.
+#include <algorithm>
+#include <bit>
+
+#include "bond/sender.h"
+
+namespace weft::bond {
+namespace {
+
+constexpr uint64_t kStepNs = 24 * kNanosPerMilli;       // reports come every 25 ms, and every 5 ms while there are holes
+constexpr uint64_t kSilenceNs = 40 * kNanosPerMilli;    // a loaded path brings something more often than this
+constexpr uint64_t kCarriesNs = 150 * kNanosPerMilli;   // bulk left within: its mark is moving
+constexpr uint64_t kRepairExtraNs = 13 * kNanosPerMilli;  // beyond a round trip, until a repair is there
+constexpr uint64_t kHoldExtraNs = 120 * kNanosPerMilli;   // until a path's death is noticed
+constexpr uint64_t kMostHoldNs = 250 * kNanosPerMilli;
+constexpr uint64_t kMostEvacuated = 4096;
+constexpr uint64_t kMostEvacuationWaitNs = 250 * kNanosPerMilli;
+constexpr uint64_t kDecayEveryNs = 100 * kNanosPerMilli;
+constexpr uint64_t kDecayAfterNs = kNanosPerSecond;     // without reports, under load
+constexpr uint64_t kForgiveAfterNs = 2 * kNanosPerSecond;
+constexpr uint64_t kTellAgainNs = 60 * kNanosPerMilli;
+constexpr uint64_t kTellEveryNs = 500 * kNanosPerMilli;
+constexpr uint32_t kTellTimes = 2;                      // a change is told so often again, as frames get lost
+
+constexpr int64_t kFullQueueNs = 20 * static_cast<int64_t>(kNanosPerMilli);
+constexpr double kAfterLoss = 0.95;                     // of what was delivered while a full path lost packets
+
+bool has(PathSet set, PathId id) { return set >> id & 1; }
+
+// What such a path loses is our own doing: too much was sent.
+bool congested(const SenderPath& path) { return path.rate.starting() || path.delay.recent_queue_ns() > kFullQueueNs; }
+
+}  // namespace
+
+// The difference of one-way delays is measured where bulk came by both; until then half the difference of round trips.
+void Sender::refresh_delays() {
+  int64_t reference = 0;
+  const SenderPath* known = nullptr;
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (!has(validated_, i) || !paths_[i]->delay.known()) continue;
+    if (!known || paths_[i]->delay.base() < known->delay.base()) known = paths_[i].get();
+  }
+  if (known) reference = known->delay.base() - static_cast<int64_t>(known->min_rtt_ns / 2);
+  std::array<int64_t, kMaxPaths> base{};
+  int64_t least = INT64_MAX;
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (!has(validated_, i)) continue;
+    const SenderPath& p = *paths_[i];
+    base[i] = p.delay.known() ? p.delay.base() : reference + static_cast<int64_t>(p.min_rtt_ns / 2);
+    least = std::min(least, base[i]);
+  }
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (!has(validated_, i)) continue;
+    paths_[i]->base_delay_ns = static_cast<uint64_t>(base[i] - least);
+    paths_[i]->delay_ns = paths_[i]->base_delay_ns + static_cast<uint64_t>(std::max<int64_t>(paths_[i]->delay.queue_ns(), 0));
+  }
+}
+
+uint64_t Sender::fastest_rtt() const {
+  uint64_t rtt = kNever;
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (has(usable_, i)) rtt = std::min(rtt, paths_[i]->min_rtt_ns);
+  }
+  return rtt == kNever ? 100 * kNanosPerMilli : rtt;
+}
+
+bool Sender::another_lives(PathId id) const {
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (i != id && has(validated_, i) && !has(excluded_, i) && policy_.role[i] != Role::kOff) return true;
+  }
+  return false;
+}
+
+void Sender::apply(uint64_t now, const Report& report, const PathReport& f) {
+  SenderPath& path = *paths_[f.path];
+  const uint64_t last_arrival = report.time_us - std::min(report.time_us, f.last_age_us);
+  path.last_arrival_us = std::max(path.last_arrival_us, last_arrival);
+  path.received = f.received;
+  path.received_bytes = f.bytes;
+  path.reported = true;
+  if (!f.has_highest) return;
+  if (const auto order = ring_.order_of(report.session, f.highest); order && *order >= path.highest_order) {
+    path.highest_order = *order;
+    if (const auto left = path.pacer.log().left_at(*order)) path.mark_left_ns = std::max(path.mark_left_ns, *left);
+  }
+  for (uint8_t i = 0; i < std::min<uint8_t>(f.samples, PathReport::kMaxSamples); ++i) {
+    const auto& sample = f.sample[i];
+    if (sample.below_highest > f.highest || sample.age_us > report.time_us) continue;
+    const auto order = ring_.order_of(report.session, f.highest - sample.below_highest);
+    const SentPacket* packet = order ? ring_.find(*order) : nullptr;
+    if (!packet || packet->resent > 0) continue;
+    const auto left = path.pacer.log().left_at(*order);
+    if (left) path.delay.add(now, static_cast<int64_t>((report.time_us - sample.age_us) * 1000) - static_cast<int64_t>(*left));
+  }
+}
+
+void Sender::on_report(uint64_t now, const Report& report) {
+  if (report.time_us <= last_report_us_ && now - last_report_ns_ < kNanosPerSecond) return;  // overtaken by a newer one
+  last_report_us_ = report.time_us;
+  last_report_ns_ = now;
+  for (uint8_t i = 0; i < std::min<uint8_t>(report.paths, kMaxPaths); ++i) {
+    const PathReport& f = report.path[i];
+    if (f.path < kMaxPaths && has(validated_, f.path)) apply(now, report, f);
+  }
+  exclude_silent(now, report);
+  if (now - last_step_ns_ >= kStepNs) control_step(now, report);
+}
+
+void Sender::step_rate(uint64_t now, const Report& report, SenderPath& path, uint64_t sent) {
+  double best_rate = 0;
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (has(usable_, i)) best_rate = std::max(best_rate, paths_[i]->rate.rate());
+  }
+  const double trust = path.pacer.rate() > 0 && path.rate.rate() > 0 ? std::min(1.0, path.pacer.rate() / path.rate.rate()) : 1;
+  path.rate.step({now, report.time_us, path.received_bytes, path.sent_bytes, waited_, best_rate, path.rtt_ns, trust},
+                 path.delay);
+  if (path.exclusion.excluded()) return;
+  if (congested(path)) return path.judge.forget_losses();
+  const double judged = path.judge.step({now, sent, path.received, path.rate.rate(), path.rate.delivered(),
+                                         path.rate.offered(), path.rtt_ns, path.rate.starting(), waited_});
+  if (judged < path.rate.rate()) path.rate.cut(now, judged);
+  else path.rate.set(judged);
+}
+
+void Sender::control_step(uint64_t now, const Report& report) {
+  last_step_ns_ = now;
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (has(validated_, i)) paths_[i]->delay.end_interval(now);
+  }
+  refresh_delays();
+  Equaliser::Step equal;
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (!has(validated_, i) || !paths_[i]->reported) continue;
+    SenderPath& path = *paths_[i];
+    const uint64_t sent = path.pacer.log().count_until(path.highest_order).value_or(0);
+    step_rate(now, report, path, sent);
+    const bool lossy = path.exclusion.too_lossy(sent, path.received);
+    if (lossy && congested(path)) {
+      path.rate.cut(now, kAfterLoss * path.rate.delivered());
+      path.exclusion.forget_losses();
+    } else if (lossy && policy_.mode != Mode::kRedundant && another_lives(i)) exclude(now, i, Reason::kLoss);
+    else if (path.exclusion.may_rejoin(now, path.last_arrival_us > path.arrival_at_exclusion_us)) rejoin(i);
+  }
+  refresh();
+  equal.now = now;
+  equal.waited_ns = last_wait_ns_;
+  equal.fast_rtt_ns = fastest_rtt();
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (!has(validated_, i)) continue;
+    const SenderPath& p = *paths_[i];
+    equal.path[i] = {has(usable_, i), p.rate.starting(), p.base_delay_ns, p.rate.rate(), p.rate.best_delivered(),
+                     p.rate.delivered(), p.rate.offered()};
+  }
+  equaliser_.step(equal);
+  waited_ = false;
+}
+
+bool Sender::silent(uint64_t now, const Report& report, const PathReport& f) const {
+  const SenderPath& path = *paths_[f.path];
+  const uint64_t age_ns = f.last_age_us * 1000;
+  uint64_t from = now - std::min(now, age_ns);
+  uint64_t until = now - std::min(now, path.rtt_ns + 10 * kNanosPerMilli);
+  if (path.delay.known()) {
+    // In our clock: when a packet left that came at a time of the receiver's, by the quickest and by the slowest passage.
+    const int64_t reported = static_cast<int64_t>(report.time_us * 1000);
+    from = static_cast<uint64_t>(reported - static_cast<int64_t>(age_ns) - path.delay.base());
+    until = static_cast<uint64_t>(reported - path.delay.longest()) - path.slack_ns();
+  }
+  if (from >= until) return false;
+  return path.exclusion.too_silent(from, until, age_ns, kSilenceNs + 4 * static_cast<uint64_t>(path.delay.jitter_ns()));
+}
+
+void Sender::exclude_silent(uint64_t now, const Report& report) {
+  PathSet silent_ones = 0, lively = 0;
+  for (uint8_t i = 0; i < std::min<uint8_t>(report.paths, kMaxPaths); ++i) {
+    const PathReport& f = report.path[i];
+    if (f.path >= kMaxPaths || !has(validated_, f.path) || has(excluded_, f.path)) continue;
+    (silent(now, report, f) ? silent_ones : lively) |= static_cast<PathSet>(1u << f.path);
+  }
+  if (silent_ones == 0 || lively == 0) return;  // all at once: it is not the paths
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (has(silent_ones, i) && another_lives(i)) exclude(now, i, Reason::kSilent);
+  }
+}
+
+void Sender::exclude(uint64_t now, PathId id, Reason reason) {
+  paths_[id]->exclusion.exclude(now, reason);
+  paths_[id]->arrival_at_exclusion_us = paths_[id]->last_arrival_us;
+  refresh();
+  evacuate(now, id, reason != Reason::kLoss);
+}
+
+void Sender::rejoin(PathId id) {
+  SenderPath& path = *paths_[id];
+  path.exclusion.rejoin();
+  path.rate.restart(std::max(path.rate.rate(), PathRate::kInitial) / 2);
+  path.judge.reset();
+  refresh();
+}
+
+void Sender::evacuate(uint64_t now, PathId id, bool outstanding) {
+  if (usable_ == 0 || has(usable_, id)) return;
+  SenderPath& path = *paths_[id];
+  const PathLog& log = path.pacer.log();
+  evacuated_.clear();
+  if (outstanding) {
+    const uint64_t came = log.count_until(path.highest_order).value_or(log.left());
+    for (uint64_t n = std::max(came + 1, log.left() > kMostEvacuated ? log.left() - kMostEvacuated : 1); n <= log.left(); ++n) {
+      evacuated_.push_back(log.nth(n));
+    }
+  }
+  path.pacer.take_waiting(now, evacuated_);
+  for (const uint64_t order : evacuated_) {
+    SentPacket* packet = ring_.find(order);
+    if (!packet || packet->path != id) continue;
+    std::array<PathView, kMaxPaths> views;
+    for (PathId i = 0; i < kMaxPaths; ++i) {
+      if (has(usable_, i)) views[i] = view(now, *paths_[i], packet->length);
+    }
+    const Choice choice = choose_path(views, usable_, Class::kBulk, 0);
+    if (choice.path == kNoPath || choice.wait_ns > kMostEvacuationWaitNs) return;
+    resend(now, order, *packet, choice.path);
+  }
+}
+
+void Sender::resend(uint64_t now, uint64_t order, SentPacket& packet, PathId by) {
+  if (packet.left_ns == kNever) packet.left_ns = now;
+  if (packet.resent < 255) ++packet.resent;
+  packet.resent_ns = now;
+  paths_[by]->pacer.place_repair(order, packet.length);
+  ++paths_[packet.path]->repaired_packets;
+}
+
+void Sender::on_nack(uint64_t now, const Nack& nack) {
+  if (!policy_.repair || std::popcount(usable_) < 2) return;
+  const PathId by = best_path();
+  const uint64_t rtt = fastest_rtt();
+  for (const Nack::Range& range : nack.ranges) {
+    for (uint32_t i = 0; i < range.count; ++i) {
+      const auto order = ring_.order_of(nack.session, range.first + i);
+      SentPacket* packet = order ? ring_.find(*order) : nullptr;
+      if (!packet || !paths_[packet->path]) continue;
+      const SenderPath& origin = *paths_[packet->path];
+      const Repair::Origin seen{origin.mark_left_ns, origin.slack_ns(),
+                                static_cast<uint64_t>(origin.delay.recent_queue_ns())};
+      switch (repair_.judge(now, *packet, seen, rtt)) {
+        case Repair::Verdict::kResend:
+          if (packet->resent == 0) ++paths_[packet->path]->lost_packets;
+          repair_.spend();
+          resend(now, *order, *packet, by);
+          break;
+        case Repair::Verdict::kRefuse:
+          if (packet->resent == 0 && !packet->given_up) ++paths_[packet->path]->lost_packets;
+          packet->given_up = true;
+          break;
+        case Repair::Verdict::kWait:
+          break;
+      }
+    }
+  }
+}
+
+void Sender::tick(uint64_t now) {
+  if (now - last_decay_ns_ < kDecayEveryNs) return;
+  last_decay_ns_ = now;
+  const bool loaded = last_taken_ns_ != 0 && now - last_taken_ns_ < kNanosPerSecond;
+  const bool deaf = last_report_ns_ != 0 && now - last_report_ns_ > kDecayAfterNs;
+  bool changed = false;
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (!has(validated_, i)) continue;
+    SenderPath& path = *paths_[i];
+    if (loaded && deaf) {
+      path.rate.decay(now);
+      changed = true;
+    }
+    const bool forgiven = loaded && deaf && now - last_report_ns_ > kForgiveAfterNs && path.exclusion.reason() == Reason::kLoss;
+    if (forgiven || (!loaded && path.exclusion.may_rejoin_idle(now))) rejoin(i);
+  }
+  if (changed) refresh();
+}
+
+PathState Sender::describe(uint64_t now) const {
+  PathState s;
+  uint64_t most_delay = 0, least_delay = kNever;
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (!has(validated_, i)) continue;
+    const SenderPath& p = *paths_[i];
+    const bool carried_lately = p.carried_bulk && now - p.last_bulk_ns < kCarriesNs;
+    const bool carries = has(usable_, i) && (carried_lately || p.pacer.log().waiting());
+    s.path[s.paths++] = {i, carries, static_cast<uint32_t>(p.slack_ns() / 1000)};
+    if (!has(usable_, i)) continue;
+    most_delay = std::max(most_delay, p.delay_ns);
+    least_delay = std::min(least_delay, p.delay_ns);
+  }
+  const uint64_t difference = least_delay == kNever ? 0 : most_delay - least_delay;
+  const bool repairs = policy_.repair && std::popcount(usable_) > 1;
+  const uint64_t repair = repairs ? std::min(fastest_rtt() + kRepairExtraNs, kMostHoldNs) : 0;
+  s.repair_us = static_cast<uint32_t>(repair / 1000);
+  s.hold_us = static_cast<uint32_t>(std::min(difference + repair + kHoldExtraNs, kMostHoldNs) / 1000);
+  return s;
+}
+
+std::optional<PathState> Sender::path_state_due(uint64_t now) {
+  if (last_taken_ns_ == 0) return std::nullopt;
+  const auto differs = [](uint32_t a, uint32_t b) { return std::max(a, b) - std::min(a, b) > 1000 + std::max(a, b) / 4; };
+  PathState s = describe(now);
+  bool changed = s.paths != told_.paths || differs(s.hold_us, told_.hold_us) || differs(s.repair_us, told_.repair_us);
+  for (uint8_t i = 0; !changed && i < s.paths; ++i) {
+    changed = s.path[i].path != told_.path[i].path || s.path[i].carries_bulk != told_.path[i].carries_bulk ||
+              differs(s.path[i].slack_us, told_.path[i].slack_us);
+  }
+  const uint64_t since = now - told_ns_;
+  if (changed) told_again_ = kTellTimes;
+  else if (told_again_ > 0 && since >= kTellAgainNs) --told_again_;
+  else if (since < kTellEveryNs || idle(now)) return std::nullopt;
+  s.sequence = told_.sequence + 1;
+  told_ = s;
+  told_ns_ = now;
+  return s;
+}
+
+}  // namespace weft::bond
