@@ -10,6 +10,8 @@ namespace {
 constexpr uint64_t kWaitingIntervalNs = 5 * kNanosPerMilli;
 constexpr uint64_t kLoadedIntervalNs = 25 * kNanosPerMilli;
 constexpr uint64_t kIdleIntervalNs = kNanosPerSecond;
+// Reports go on for so long when nothing comes any more: that it does not may be the news (a dead path).
+constexpr uint64_t kAfterwardsNs = 300 * kNanosPerMilli;
 constexpr uint64_t kSilentAfterNs = 30 * kNanosPerSecond;
 // What is missing is listed in full so often, so that a second repair can be asked for; in between only what a path has passed
 // within the last reports.
@@ -23,8 +25,10 @@ constexpr uint64_t kMaxListed = 8192;
 uint64_t Receiver::next_report() const {
   if (data_ns_ == 0) return kNever;
   if (reorder_.waiting() != 0) return reported_ns_ + kWaitingIntervalNs;
-  if (unreported_) return reported_ns_ + kLoadedIntervalNs;
-  const uint64_t due = reported_ns_ + kIdleIntervalNs;
+  if (unreported_ || reported_ns_ < data_ns_ + kAfterwardsNs) return reported_ns_ + kLoadedIntervalNs;
+  // After the last packet ever more rarely: a path that went silent is to be noticed by what the reports no longer say.
+  const uint64_t quiet = reported_ns_ - std::min(reported_ns_, data_ns_);
+  const uint64_t due = reported_ns_ + std::clamp(quiet, kLoadedIntervalNs, kIdleIntervalNs);
   return due < data_ns_ + kSilentAfterNs ? due : kNever;
 }
 

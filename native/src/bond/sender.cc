@@ -33,7 +33,7 @@ Sender::Sender() {
 }
 Sender::~Sender() = default;
 
-void Sender::add_path(uint64_t, PathId id, uint64_t rtt_ns, uint32_t mtu) {
+void Sender::add_path(uint64_t now, PathId id, uint64_t rtt_ns, uint32_t mtu) {
   if (!paths_[id]) paths_[id] = std::make_unique<SenderPath>();
   if (has(validated_, id)) {
     paths_[id]->mtu = mtu;
@@ -43,6 +43,7 @@ void Sender::add_path(uint64_t, PathId id, uint64_t rtt_ns, uint32_t mtu) {
   validated_ |= only(id);
   refresh_delays();
   refresh();
+  if (idle(now)) step_equaliser(now);
 }
 
 void Sender::remove_path(uint64_t now, PathId id) {
@@ -54,7 +55,7 @@ void Sender::remove_path(uint64_t now, PathId id) {
   evacuate(now, id, true);
 }
 
-void Sender::on_rtt(uint64_t, PathId id, uint64_t rtt_ns) {
+void Sender::on_rtt(uint64_t now, PathId id, uint64_t rtt_ns) {
   if (!has(validated_, id)) return;
   SenderPath& path = *paths_[id];
   path.rtt_ns = rtt_ns;
@@ -62,6 +63,8 @@ void Sender::on_rtt(uint64_t, PathId id, uint64_t rtt_ns) {
                                                                     : path.min_rtt_ns + (rtt_ns - path.min_rtt_ns) / 256;
   path.exclusion.on_pong();
   refresh_delays();
+  // Before there is traffic this is all that tells what flows will meet.
+  if (idle(now)) step_equaliser(now);
 }
 
 void Sender::set_mtu(PathId id, uint32_t bytes) {

@@ -130,6 +130,7 @@ class Sender {
   void control_step(uint64_t now, const Report& report);
   void step_rate(uint64_t now, const Report& report, SenderPath& path, uint64_t sent);
   void refresh_delays();
+  void step_equaliser(uint64_t now);
   bool silent(uint64_t now, const Report& report, const PathReport& figures) const;
   void exclude_silent(uint64_t now, const Report& report);
   void exclude(uint64_t now, PathId id, Reason reason);

@@ -75,10 +75,12 @@ void Sender::apply(uint64_t now, const Report& report, const PathReport& f) {
   SenderPath& path = *paths_[f.path];
   const uint64_t last_arrival = report.time_us - std::min(report.time_us, f.last_age_us);
   path.last_arrival_us = std::max(path.last_arrival_us, last_arrival);
-  path.received = f.received;
   path.received_bytes = f.bytes;
   path.reported = true;
+  path.named_ns = now;
+  // Without a mark in this session (it has just begun) the count would be ahead of what it is compared with.
   if (!f.has_highest) return;
+  path.received = f.received;
   if (const auto order = ring_.order_of(report.session, f.highest); order && *order >= path.highest_order) {
     path.highest_order = *order;
     if (const auto left = path.pacer.log().left_at(*order)) path.mark_left_ns = std::max(path.mark_left_ns, *left);
@@ -128,7 +130,6 @@ void Sender::control_step(uint64_t now, const Report& report) {
     if (has(validated_, i)) paths_[i]->delay.end_interval(now);
   }
   refresh_delays();
-  Equaliser::Step equal;
   for (PathId i = 0; i < kMaxPaths; ++i) {
     if (!has(validated_, i) || !paths_[i]->reported) continue;
     SenderPath& path = *paths_[i];
@@ -142,17 +143,22 @@ void Sender::control_step(uint64_t now, const Report& report) {
     else if (path.exclusion.may_rejoin(now, path.last_arrival_us > path.arrival_at_exclusion_us)) rejoin(i);
   }
   refresh();
-  equal.now = now;
-  equal.waited_ns = last_wait_ns_;
-  equal.fast_rtt_ns = fastest_rtt();
+  step_equaliser(now);
+  waited_ = false;
+}
+
+void Sender::step_equaliser(uint64_t now) {
+  Equaliser::Step step;
+  step.now = now;
+  step.waited_ns = last_wait_ns_;
+  step.fast_rtt_ns = fastest_rtt();
   for (PathId i = 0; i < kMaxPaths; ++i) {
     if (!has(validated_, i)) continue;
     const SenderPath& p = *paths_[i];
-    equal.path[i] = {has(usable_, i), p.rate.starting(), p.base_delay_ns, p.rate.rate(), p.rate.best_delivered(),
-                     p.rate.delivered(), p.rate.offered()};
+    step.path[i] = {has(usable_, i), p.rate.starting(), p.base_delay_ns, p.rate.rate(), p.rate.best_delivered(),
+                    p.rate.delivered(), p.rate.offered()};
   }
-  equaliser_.step(equal);
-  waited_ = false;
+  equaliser_.step(step);
 }
 
 bool Sender::silent(uint64_t now, const Report& report, const PathReport& f) const {
@@ -176,6 +182,13 @@ void Sender::exclude_silent(uint64_t now, const Report& report) {
     const PathReport& f = report.path[i];
     if (f.path >= kMaxPaths || !has(validated_, f.path) || has(excluded_, f.path)) continue;
     (silent(now, report, f) ? silent_ones : lively) |= static_cast<PathSet>(1u << f.path);
+  }
+  // The receiver has given up a path that it named before: its end of it is gone.
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (!has(validated_, i) || has(excluded_, i) || has(silent_ones | lively, i) || !paths_[i]->reported) continue;
+    const uint64_t until = now - std::min(now, paths_[i]->rtt_ns + paths_[i]->slack_ns() + 10 * kNanosPerMilli);
+    const uint64_t since = paths_[i]->named_ns;
+    if (paths_[i]->exclusion.too_silent(since, until, now - since, kSilenceNs)) silent_ones |= static_cast<PathSet>(1u << i);
   }
   if (silent_ones == 0 || lively == 0) return;  // all at once: it is not the paths
   for (PathId i = 0; i < kMaxPaths; ++i) {

@@ -33,6 +33,7 @@ struct SenderPath {
 
   // From reports.
   bool reported = false;
+  uint64_t named_ns = 0;           // the last report on it
   uint64_t highest_order = 0;      // of bulk that came by it
   uint64_t mark_left_ns = 0;       // when that left
   uint64_t received = 0;           // bulk packets
