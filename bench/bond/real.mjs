@@ -6,7 +6,7 @@
  *   scenarios -> Scene (relay, agents) -> load -> judge -> table, JSON with the course of each scenario
  */
 import { parseArgs } from 'node:util';
-import * as host from '../machine.mjs';
+import { machine, writeText } from '../machine.mjs';
 import { BenchError } from '../throughput/errors.mjs';
 import { interrupted, runBenchmark } from '../throughput/life.mjs';
 import { mean, runLoad } from './real/load.mjs';
@@ -134,7 +134,10 @@ async function main() {
     const result = await guarded(`row ${ONE_PATH.row}: one path`, () => runOnePath(ONE_PATH));
     results.push({ row: ONE_PATH.row, scenario: 'one path', gate: '', ...result });
   }
-  host.writeJson(json, { machine: host.machine(), at: new Date().toISOString(), rows: results });
+  writeText(
+    json,
+    `${JSON.stringify({ machine: machine(), at: new Date().toISOString(), rows: results })}\n`,
+  );
   for (const { row, scenario, gate, figure, base, met } of results) {
     const best = base === null ? '' : `  (best single ${base.toFixed(1)} Mbit/s)`;
     console.log(

@@ -1,4 +1,5 @@
-// Runs the scenarios of a bond (native/sim) in virtual time and writes what they found as JSON to stdout, for bench/bond.
+// Runs the scenarios of a bond (native/sim) in virtual time and writes what they found as JSON to stdout, for
+// bench/bond.
 //
 //   bond_sim [--quick] [--seed N] [--row N[,N...]] [--scenario PART-OF-NAME]
 //
@@ -95,19 +96,20 @@ int run(int count, char** arguments) {
     Findings& findings = results.emplace_back(scenario.row, scenario.name);
     scenario.run(conditions, findings);
     for (const Finding& f : findings.findings()) {
-      std::fprintf(stderr, "%-3s %-70s %12s %12s  %s\n", f.row.c_str(), f.scenario.c_str(),
-                   f.gate_text().c_str(), f.value_text().c_str(), f.met() ? "yes" : "NO");
+      std::fprintf(stderr, "%-3s %-70s %12s %12s  %s\n", f.row.c_str(), f.scenario.c_str(), f.gate_text().c_str(),
+                   f.value_text().c_str(), f.met() ? "yes" : "NO");
     }
   }
   std::printf("{\"seed\": %llu, \"findings\": [", static_cast<unsigned long long>(conditions.seed));
   const char* comma = "";
   for (const Findings& each : results) {
     for (const Finding& f : each.findings()) {
-      std::printf("%s\n{\"row\": %s, \"scenario\": %s, \"unit\": %s, \"atLeast\": %s, \"gate\": %.6g, \"value\": %.6g, "
-                  "\"gateText\": %s, \"figure\": %s, \"met\": %s}",
-                  comma, quoted(f.row).c_str(), quoted(f.scenario).c_str(), quoted(f.unit).c_str(),
-                  f.at_least ? "true" : "false", f.gate, f.value, quoted(f.gate_text()).c_str(),
-                  quoted(f.value_text()).c_str(), f.met() ? "true" : "false");
+      std::printf(
+          "%s\n{\"row\": %s, \"scenario\": %s, \"unit\": %s, \"atLeast\": %s, \"gate\": %.6g, \"value\": %.6g, "
+          "\"gateText\": %s, \"figure\": %s, \"met\": %s}",
+          comma, quoted(f.row).c_str(), quoted(f.scenario).c_str(), quoted(f.unit).c_str(),
+          f.at_least ? "true" : "false", f.gate, f.value, quoted(f.gate_text()).c_str(), quoted(f.value_text()).c_str(),
+          f.met() ? "true" : "false");
       comma = ",";
     }
   }

@@ -36,11 +36,7 @@ net::Endpoint endpoint(uint32_t uplink, uint32_t end, uint16_t port) {
 }  // namespace
 
 BondedTunnel::BondedTunnel(Loop& loop, uint64_t seed, uint32_t number, std::vector<Link*>& out)
-    : loop_(loop),
-      number_(number),
-      out_(out),
-      bond_(std::make_unique<bond::Bond>(seed)),
-      alarm_(loop, [this] {
+    : loop_(loop), number_(number), out_(out), bond_(std::make_unique<bond::Bond>(seed)), alarm_(loop, [this] {
         bond_->advance(loop_.now(), released_);
         release();
         settle();

@@ -18,10 +18,10 @@ namespace weft::sim {
 class BondedTunnel : public Tunnel, private bond::Wire {
  public:
   struct Counters {
-    uint64_t refused = 0;       // no path, or all wait too long
+    uint64_t refused = 0;  // no path, or all wait too long
     uint64_t frames = 0, frame_bytes = 0;
     uint64_t replayed = 0;
-    uint64_t overdue = 0;       // deadlines that had passed when they were named
+    uint64_t overdue = 0;  // deadlines that had passed when they were named
   };
 
   // `number`: 1 or 2, of the end. `out`: the links away from here, by uplink.
@@ -37,7 +37,8 @@ class BondedTunnel : public Tunnel, private bond::Wire {
   void send(const InnerPacket& packet) override;
   void receive(uint32_t uplink, Datagram&& datagram) override;
 
-  // Datagrams from this port are what the other end's NAT lets in. Another one: the mapping of this end's uplink is new.
+  // Datagrams from this port are what the other end's NAT lets in. Another one: the mapping of this end's uplink is
+  // new.
   void rebind(uint32_t uplink) { ++port_[uplink]; }
   uint16_t port(uint32_t uplink) const { return port_[uplink]; }
 

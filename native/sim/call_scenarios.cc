@@ -36,8 +36,8 @@ void call_beside_bulk(const Conditions& c, Findings& out) {
     out.at_most(std::string(name) + ", p99", p99, first / 2 + 25, "ms");
     out.at_most(std::string(name) + ", inversions", static_cast<double>(there.inversions() + back.inversions()), 0, "");
     out.at_most(std::string(name) + ", TCP segments out of order",
-                static_cast<double>(bulk.receiver().inversions()) / static_cast<double>(bulk.receiver().arrived()), 0.002,
-                "%");
+                static_cast<double>(bulk.receiver().inversions()) / static_cast<double>(bulk.receiver().arrived()),
+                0.002, "%");
   }
 }
 

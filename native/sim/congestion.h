@@ -14,18 +14,18 @@ struct AckSample {
   uint32_t newly_delivered = 0;  // acked or sacked by it
   uint32_t newly_acked = 0;      // cumulatively
   uint32_t newly_lost = 0;
-  uint64_t rtt_ns = 0;           // 0 = no sample
+  uint64_t rtt_ns = 0;  // 0 = no sample
   uint64_t srtt_ns = 0;
-  uint32_t in_flight = 0;        // after it
+  uint32_t in_flight = 0;  // after it
   uint32_t prior_in_flight = 0;
   bool cwnd_limited = true;
-  uint64_t next_segment = 0;     // the first that was not sent yet
+  uint64_t next_segment = 0;  // the first that was not sent yet
   uint64_t first_unacked = 0;
   // Delivery rate sample (draft-cheng-iccrg-delivery-rate-estimation).
   uint64_t delivered = 0;        // in all
   uint64_t prior_delivered = 0;  // when the sampled segment was sent
   uint32_t sample_delivered = 0;
-  uint64_t interval_ns = 0;      // 0 = no sample
+  uint64_t interval_ns = 0;                 // 0 = no sample
   bool recovering = false, losing = false;  // fast recovery; after a time-out
 };
 

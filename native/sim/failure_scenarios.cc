@@ -30,9 +30,9 @@ void lossy_for_a_while(const Conditions& c, Findings& out) {
 
 // `uplink` dies at 10 s and comes back at 20 s, under bulk and calls both ways.
 struct Death {
-  double moved_ms = kNotAtAll;    // until no more was placed on it
-  double call_gap_ms = 0;   // the longer of both directions
-  double stall_ms = 0;      // longest time without a new TCP segment for the application
+  double moved_ms = kNotAtAll;  // until no more was placed on it
+  double call_gap_ms = 0;       // the longer of both directions
+  double stall_ms = 0;          // longest time without a new TCP segment for the application
   uint64_t inversions = 0;
   double after = 0, back = 0;  // of the sum: what is left while it is gone, and 5-10 s after it came back
 };

@@ -17,7 +17,7 @@ struct Ends {
   Loop& loop;
   Tunnel* near = nullptr;  // of the sender
   Tunnel* far = nullptr;
-  bool forward = true;     // from the first end to the second
+  bool forward = true;  // from the first end to the second
   uint16_t number = 0;
 };
 

@@ -17,8 +17,8 @@ namespace weft::sim {
 inline constexpr uint32_t kUdpOverhead = 28;
 
 struct Datagram {
-  uint32_t length = 0;        // UDP payload
-  uint16_t source_port = 0;        // as the other end sees it
+  uint32_t length = 0;       // UDP payload
+  uint16_t source_port = 0;  // as the other end sees it
   uint16_t destination_port = 0;
   uint64_t sent_at = 0;
   std::vector<uint8_t> bytes;  // its beginning, as far as the simulation needs it
@@ -26,21 +26,21 @@ struct Datagram {
 
 // What a link is like; may change at any time.
 struct Shape {
-  double rate_bps = 0;       // IP bits a second; 0 = unlimited
-  double delay_ms = 10;      // one way
-  double queue_ms = 100;     // what waits longer is dropped at the tail
-  double jitter_ms = 0;      // 0 to this much more, evenly
+  double rate_bps = 0;    // IP bits a second; 0 = unlimited
+  double delay_ms = 10;   // one way
+  double queue_ms = 100;  // what waits longer is dropped at the tail
+  double jitter_ms = 0;   // 0 to this much more, evenly
   bool jitter_reorders = false;
-  double loss = 0;           // each datagram by itself
+  double loss = 0;  // each datagram by itself
   // Bursts (Gilbert and Elliott): chance a datagram of a good phase to end, of a bad one to end, and of loss within.
   double burst_begin = 0, burst_end = 0, burst_loss = 1;
   // Token bucket without a queue; 0 = none.
   double policer_bps = 0;
   double policer_burst_bytes = 15'000;
   double duplicate = 0;
-  uint32_t mtu = 1500;       // IP bytes; what is longer vanishes
-  bool black_hole = false;   // all vanishes
-  bool unplugged = false;    // the host itself cannot send
+  uint32_t mtu = 1500;      // IP bytes; what is longer vanishes
+  bool black_hole = false;  // all vanishes
+  bool unplugged = false;   // the host itself cannot send
 };
 
 class Link {

@@ -1,5 +1,5 @@
-// Virtual time: a heap of what happens next. Everything of a simulation runs from here, in one thread; events of the same
-// nanosecond run in the order in which they were asked for.
+// Virtual time: a heap of what happens next. Everything of a simulation runs from here, in one thread; events of the
+// same nanosecond run in the order in which they were asked for.
 #pragma once
 
 #include <cstdint>

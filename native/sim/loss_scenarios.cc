@@ -97,8 +97,8 @@ void policer(const Conditions& c, Findings& out) {
       out.draw(name, world, sum + policed * payload_mbps(shape));
       sent = world.link(1).counters().sent - sent;
       dropped = world.link(1).counters().policer_drops - dropped;
-      out.at_most(name + ", drops", static_cast<double>(dropped) / static_cast<double>(std::max<uint64_t>(sent, 1)), 0.01,
-                  "%");
+      out.at_most(name + ", drops", static_cast<double>(dropped) / static_cast<double>(std::max<uint64_t>(sent, 1)),
+                  0.01, "%");
       out.at_most(name + ", distance of R from the truth", std::abs(rate / looks / kRate - 1), 0.10, "%");
       out.at_least(name + ", goodput", world.goodput_mbps(15, to) / (sum + policed * payload_mbps(shape)), 0.85, "%");
     }
@@ -115,7 +115,8 @@ void duplicates(const Conditions& c, Findings& out) {
   out.at_least("2 % twice, cubic", world.goodput_mbps(6, 16) / payload_mbps(uplinks), 0.90, "%");
   out.at_most("delivered twice", static_cast<double>(call.duplicates()), 0, "");
   out.at_most("TCP segments out of order",
-              static_cast<double>(flow.receiver().inversions()) / static_cast<double>(flow.receiver().arrived()), 0.001, "%");
+              static_cast<double>(flow.receiver().inversions()) / static_cast<double>(flow.receiver().arrived()), 0.001,
+              "%");
 }
 
 constexpr Scenario kScenarios[] = {

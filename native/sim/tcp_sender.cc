@@ -9,7 +9,7 @@ namespace {
 constexpr uint64_t kLeastRto = 200 * kMilli;
 constexpr uint64_t kMostRto = 120 * kSecond;
 constexpr uint32_t kDupThreshold = 3;
-constexpr uint32_t kReorderPersist = 16;  // recoveries that a widened window lasts (RFC 8985, 6.2)
+constexpr uint32_t kReorderPersist = 16;    // recoveries that a widened window lasts (RFC 8985, 6.2)
 constexpr uint32_t kReceiveWindow = 4'400;  // segments: 6 MB of receive buffer
 constexpr double kSegmentBits = kSegmentPayload * 8;
 
@@ -284,8 +284,8 @@ void TcpSender::receive(const TcpBody& ack) {
   if (ack.syn || ack.ack > next_) return;
   sample_ = AckSample{};
   sample_.prior_in_flight = in_flight();
-  sample_.cwnd_limited = control_->cwnd < control_->ssthresh ? control_->cwnd < 2.0 * in_flight()
-                                                              : in_flight() + 1 >= control_->cwnd;
+  sample_.cwnd_limited =
+      control_->cwnd < control_->ssthresh ? control_->cwnd < 2.0 * in_flight() : in_flight() + 1 >= control_->cwnd;
   const uint32_t prior_una = una_;
   const bool was_open = state_ == State::kOpen;
   prior_highest_sacked_ = highest_sacked_;

@@ -22,7 +22,7 @@ class TcpSender {
 
   TcpSender(Loop& loop, std::unique_ptr<CongestionControl> control, std::function<void(const TcpBody&)> emit);
 
-  void start();  // opens the connection
+  void start();                     // opens the connection
   void stop() { stopped_ = true; }  // nothing new is sent
   void receive(const TcpBody& ack);
 

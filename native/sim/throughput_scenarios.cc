@@ -87,7 +87,8 @@ void thick_and_thin(const Conditions& c, Findings& out) {
     const std::vector<Uplink> more{uplink(300, 8), uplink(30, 40)};
     if (!c.full && kind == Tcp::kBbr) continue;
     out.at_least("100+10, " + name, share_of_sum(c, out, "100+10, " + name, hundred, kind, 5, 20), 0.90, "%");
-    out.at_least("300+30, " + name, share_of_sum(c, out, "300+30, " + name, more, kind, 5, c.full ? 20 : 10), 0.90, "%");
+    out.at_least("300+30, " + name, share_of_sum(c, out, "300+30, " + name, more, kind, 5, c.full ? 20 : 10), 0.90,
+                 "%");
   }
 }
 
@@ -102,8 +103,8 @@ void idle_then_load(const Conditions& c, Findings& out) {
   });
   world.run(kLoad + 10);
   out.at_most("looks, once a second and path, at which it was excluded", unused, 0, "");
-  out.at_least("smaller share in the first second", std::min(world.share(0, kLoad, kLoad + 1), world.share(1, kLoad, kLoad + 1)),
-               0.001, "%");
+  out.at_least("smaller share in the first second",
+               std::min(world.share(0, kLoad, kLoad + 1), world.share(1, kLoad, kLoad + 1)), 0.001, "%");
   out.at_least("5-10 s later", world.goodput_mbps(kLoad + 5, kLoad + 10) / payload_mbps(uplinks), 0.90, "%");
 }
 
@@ -145,8 +146,8 @@ void one_path(const Conditions& c, Findings& out) {
       World world(c.seed, uplinks);
       world.tcp(kind, kFlowStart);
       world.run(to);
-      const std::string name =
-          label("%.0f Mbit/s, loss %g %%, ", mbps, loss * 100) + std::string(name_of(kind)) + ", of that without a bond";
+      const std::string name = label("%.0f Mbit/s, loss %g %%, ", mbps, loss * 100) + std::string(name_of(kind)) +
+                               ", of that without a bond";
       // Random loss falls otherwise in each run.
       out.at_least(name, world.goodput_mbps(3, to) / without, loss > 0 ? 0.90 : 0.98, "%");
     }

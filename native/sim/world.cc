@@ -7,9 +7,7 @@ namespace weft::sim {
 namespace {
 
 double mean(const std::vector<double>& values, double from, double to) {
-  const auto index = [&](double at) {
-    return std::min(values.size(), static_cast<size_t>(at / Series::kStep + 0.5));
-  };
+  const auto index = [&](double at) { return std::min(values.size(), static_cast<size_t>(at / Series::kStep + 0.5)); };
   const size_t begin = index(from), end = index(to);
   if (begin >= end) return 0;
   return std::accumulate(values.begin() + static_cast<std::ptrdiff_t>(begin),

@@ -96,7 +96,8 @@ TEST(BondLatencyOrder, ASenderThatBeganAnewIsHeard) {
 }
 
 // Row 16. Packets 1 ms apart over five wraps, of which some are lost, and some late by up to 30 ms. The model knows
-// their true numbers: in order, none older than what went before, none later than 20 ms, nothing lost that came in time.
+// their true numbers: in order, none older than what went before, none later than 20 ms, nothing lost that came in
+// time.
 TEST(BondLatencyOrder, AgreesWithAModelThatNeverWraps) {
   std::mt19937_64 random(7);
   Call call;
@@ -110,7 +111,8 @@ TEST(BondLatencyOrder, AgreesWithAModelThatNeverWraps) {
   std::map<uint64_t, uint64_t> waiting;  // number -> arrival
   Numbers expected;
   auto run = [&] {
-    for (auto it = waiting.begin(); it != waiting.end() && it->first == next; it = waiting.erase(it)) expected.push_back(next++);
+    for (auto it = waiting.begin(); it != waiting.end() && it->first == next; it = waiting.erase(it))
+      expected.push_back(next++);
   };
   auto expire = [&](uint64_t now) {
     uint64_t due = 0;

@@ -23,15 +23,14 @@ struct Table {
   Paths paths{12345};
   uint64_t now = kStart;
   uint64_t rtt = 20 * kMs;
-  PathSet open = 0xFF;                      // answers by these
-  std::map<PathId, PathId> remote;          // the peer's numbers, if not ours
-  std::map<PathId, uint64_t> sent;          // frames, by path
+  PathSet open = 0xFF;              // answers by these
+  uint32_t carries = 1500;          // bytes of a datagram
+  std::map<PathId, PathId> remote;  // the peer's numbers, if not ours
+  std::map<PathId, uint64_t> sent;  // frames, by path
   std::vector<Paths::Change> changes;
   std::multimap<uint64_t, std::pair<PathId, Frame>> answers;
 
-  uint64_t count(Kind kind) {
-    return static_cast<uint64_t>(std::ranges::count(changes, kind, &Paths::Change::kind));
-  }
+  uint64_t count(Kind kind) { return static_cast<uint64_t>(std::ranges::count(changes, kind, &Paths::Change::kind)); }
   void run(uint64_t duration) {
     const uint64_t end = now + duration;
     for (;;) {
@@ -54,6 +53,7 @@ struct Table {
       ++sent[id];
       if ((open >> id & 1) == 0) continue;
       if (const auto* ping = std::get_if<Ping>(&frame)) {
+        if (ping->padding + 32u > carries) continue;
         answers.emplace(now + rtt, std::pair{id, Frame{Pong{ping->token}}});
       } else if (const auto* challenge = std::get_if<Challenge>(&frame)) {
         answers.emplace(now + rtt, std::pair{id, Frame{Response{challenge->nonce}}});
@@ -99,7 +99,8 @@ TEST(BondPaths, AnAnswerMustNameTheChallengeAndComeByTheSameWay) {
   table.paths.advance(table.now);
   const auto frames = table.paths.take_frames();
   ASSERT_EQ(frames.size(), 2u);
-  const uint64_t first = std::get<Challenge>(frames[0].frame).nonce, second = std::get<Challenge>(frames[1].frame).nonce;
+  const uint64_t first = std::get<Challenge>(frames[0].frame).nonce,
+                 second = std::get<Challenge>(frames[1].frame).nonce;
   EXPECT_NE(first, second);
   table.paths.receive(table.now + kMs, 0, 0, Response{second});
   table.paths.receive(table.now + kMs, 0, 0, Response{0});
@@ -151,7 +152,8 @@ TEST(BondPaths, AReplayMakesNoCandidateAndKeepsNoneAlive) {
   EXPECT_EQ(table.paths[0].phase, PathPhase::kValidating);
 }
 
-// RFC 9000, 8.1. Whatever the peer sends, an address that has not answered gets no more than three times what came from it.
+// RFC 9000, 8.1. Whatever the peer sends, an address that has not answered gets no more than three times what came from
+// it.
 TEST(BondPaths, AnUnprovenAddressIsNotFlooded) {
   for (const uint32_t bytes : {32u, 64u, 100u, 1400u}) {
     Table table;
@@ -364,24 +366,11 @@ TEST(BondPaths, QuestionsAreAnsweredButNotWithoutEnd) {
 
 TEST(BondPaths, ASmallerMtuIsFoundAndTold) {
   Table table;
+  table.carries = 1400;
   table.paths.set_candidates(table.now, std::vector{way(1, 1)});
-  table.run(50 * kMs);
-  for (int i = 0; i < 3000; ++i) {
-    const uint64_t due = table.paths.next_deadline();
-    table.now = std::max(table.now, due);
-    table.paths.advance(table.now);
-    for (const auto& out : table.paths.take_frames()) {
-      const auto* ping = std::get_if<Ping>(&out.frame);
-      if (ping == nullptr || ping->padding + 32 > 1400) continue;
-      table.paths.arrived(table.now + kMs, way(1, 1), 64, true);
-      table.paths.receive(table.now + kMs, 0, 0, Pong{ping->token});
-    }
-    table.now += kMs;
-    if (table.now > kStart + 60 * kSecond) break;
-  }
+  table.run(30 * kSecond);
   EXPECT_GT(table.paths[0].mtu, 1370u);
   EXPECT_LE(table.paths[0].mtu, 1400u);
-  table.collect();
   EXPECT_GE(table.count(Kind::kMtu), 2u);
 }
 

@@ -11,7 +11,8 @@ namespace weft::bond {
 namespace {
 
 // Row 14. A timer computed from the time between packets became 0 at high rates, which meant "stopped": the queue stood
-// still until the sequence numbers rolled over. Here a million packets a second, on a clock that does not move between them.
+// still until the sequence numbers rolled over. Here a million packets a second, on a clock that does not move between
+// them.
 TEST(BondReceiverStories, TheReorderTimerThatBecameZero) {
   for (const uint32_t hold_us : {0u, 1u, 1000u, 60'000u, 250'000u, UINT32_MAX}) {
     ReceivingEnd end;
@@ -59,7 +60,8 @@ TEST(BondReceiverStories, ContinuousArrivalsDoNotPutTheDeadlineOff) {
   EXPECT_EQ(end.receiver.status().longest_hold_ms, 50.0);
 }
 
-// Each hole has a deadline of its own, of its first packet; nobody waits longer than that, however many holes there are.
+// Each hole has a deadline of its own, of its first packet; nobody waits longer than that, however many holes there
+// are.
 TEST(BondReceiverStories, ManyHolesDoNotAddUp) {
   std::mt19937_64 random(5);
   ReceivingEnd end;
@@ -96,7 +98,8 @@ TEST(BondReceiverStories, ALatePacketIsDeliveredOnceAndResetsNothing) {
   EXPECT_EQ(end.take(), (Numbers{8}));
 }
 
-// A packet of a class that overtakes is lost, and no bulk follows: nothing may grow, nothing may wait, no timer may run.
+// A packet of a class that overtakes is lost, and no bulk follows: nothing may grow, nothing may wait, no timer may
+// run.
 TEST(BondReceiverStories, ALostOvertakingPacketWithNoBulkBehindIt) {
   ReceivingEnd end;
   end.state(kStart, 50'000);
@@ -145,8 +148,9 @@ TEST(BondReceiverStories, BulkBehindAForgottenHoleDoesNotWaitForIt) {
   EXPECT_EQ(end.take(), (Numbers{0, 1, 3, 4}));
 }
 
-// Row 18. Ten minutes of a call in both directions, 50 packets a second each, beside bulk that loses a packet a second, over
-// two paths of different delay. Neither direction is ever silent for long, in the wrap of its sequence or elsewhere.
+// Row 18. Ten minutes of a call in both directions, 50 packets a second each, beside bulk that loses a packet a second,
+// over two paths of different delay. Neither direction is ever silent for long, in the wrap of its sequence or
+// elsewhere.
 TEST(BondReceiverStories, TheCallThatWentOneWay) {
   for (const uint64_t direction : {1, 2}) {
     std::mt19937_64 random(direction);
@@ -206,7 +210,8 @@ TEST(BondReceiverStories, TheCallThatWentOneWay) {
   }
 }
 
-// Row 19. A new session begins while the slow path still carries the old one's packets: all come out, in order, and nothing stalls.
+// Row 19. A new session begins while the slow path still carries the old one's packets: all come out, in order, and
+// nothing stalls.
 TEST(BondReceiverStories, ARekeyInMidFlow) {
   constexpr SessionIndex kOld = ReceivingEnd::kSession, kNew = kOld + 1;
   ReceivingEnd end;
@@ -269,8 +274,8 @@ TEST(BondReceiverStories, ReportsAcrossARekey) {
   EXPECT_EQ(end.receiver.status().proven_lost, 0u);
 }
 
-// Row 16, the whole receiver: two paths, loss, copies, late packets, over several wraps of the ring. Against the truth in 64 bits:
-// each delivered once, in order but for those whose hole was given up, and all delivered.
+// Row 16, the whole receiver: two paths, loss, copies, late packets, over several wraps of the ring. Against the truth
+// in 64 bits: each delivered once, in order but for those whose hole was given up, and all delivered.
 TEST(BondReceiverStories, NothingIsLostOrDoubledAcrossTheRingsWrap) {
   std::mt19937_64 random(11);
   ReceivingEnd end;

@@ -101,7 +101,8 @@ TEST(BondReceiver, AnOlderPathStateIsNotTaken) {
   end.take();
   // A peer that restarted counts anew.
   const uint64_t later = kStart + 3001 * kMs;
-  end.receiver.on_path_state(later, {.sequence = 0, .hold_us = 70'000, .paths = 1, .path = {{{.path = 1, .carries_bulk = true}}}});
+  end.receiver.on_path_state(
+      later, {.sequence = 0, .hold_us = 70'000, .paths = 1, .path = {{{.path = 1, .carries_bulk = true}}}});
   end.bulk(later, 0, 4);
   EXPECT_EQ(end.when_released(), later + 70 * kMs);
 }
@@ -109,7 +110,7 @@ TEST(BondReceiver, AnOlderPathStateIsNotTaken) {
 TEST(BondReceiver, CountsEachPacketOnceAPath) {
   ReceivingEnd end;
   for (uint64_t i = 0; i < 10; ++i) end.bulk(kStart, 0, i);
-  end.copy(kStart, 0, 9);  // doubled by the network
+  end.copy(kStart, 0, 9);                                       // doubled by the network
   for (uint64_t i = 0; i < 10; i += 2) end.copy(kStart, 1, i);  // the sender's copies
   end.control(kStart, 1, 10);
   const Report report = *end.receiver.report_due(kStart);
@@ -131,7 +132,7 @@ TEST(BondReceiver, ARepairCountsOnNoPath) {
   const auto report = end.receiver.report_due(kStart);
   ASSERT_TRUE(report);
   EXPECT_EQ(listed(end.receiver.nack_due(kStart)), (Numbers{4, 5}));
-  end.bulk(kStart + 500'000, 1, 5);   // within the slack: only reordered by its path
+  end.bulk(kStart + 500'000, 1, 5);  // within the slack: only reordered by its path
   end.bulk(kStart + 30 * kMs, 0, 7);
   end.bulk(kStart + 30 * kMs, 1, 4);  // sent again
   EXPECT_EQ(end.take(), (Numbers{0, 1, 2, 3, 4, 5, 6, 7}));
@@ -141,7 +142,8 @@ TEST(BondReceiver, ARepairCountsOnNoPath) {
 }
 
 TEST(BondReceiver, ARepairThatIsAheadOnItsPathIsTakenForBulk) {
-  // What the path has not passed cannot be told from its own: the mark may then prove more than is true, but never less.
+  // What the path has not passed cannot be told from its own: the mark may then prove more than is true, but never
+  // less.
   ReceivingEnd end;
   end.state(kStart, 250'000, 0, 100'000);
   end.bulk(kStart, 0, 0);

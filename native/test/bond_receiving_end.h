@@ -34,9 +34,10 @@ class ReceivingEnd {
     receive(now, {.path = path, .session = kSession, .counter = counter, .cls = Class::kSparse}, counter);
   }
   void latency(uint64_t now, PathId path, uint64_t counter, uint16_t sequence) {
-    receive(now,
-            {.path = path, .session = kSession, .counter = counter, .cls = Class::kLatency, .latency_sequence = sequence},
-            counter);
+    receive(
+        now,
+        {.path = path, .session = kSession, .counter = counter, .cls = Class::kLatency, .latency_sequence = sequence},
+        counter);
   }
   void control(uint64_t now, PathId path, uint64_t counter) {
     receiver.receive(now, {.path = path, .session = kSession, .counter = counter, .wire_bytes = 64}, released_);

@@ -28,7 +28,8 @@ uint64_t seed() {
 
 // At high rates, over long times, or many runs: minutes under a sanitizer.
 bool takes_long(const Scenario& scenario) {
-  for (const char* name : {"thick and thin", "any two links", "one path", "policer", "one-way audio: a hole a second"}) {
+  for (const char* name :
+       {"thick and thin", "any two links", "one path", "policer", "one-way audio: a hole a second"}) {
     if (std::string(name) == scenario.name) return true;
   }
   return false;
@@ -43,8 +44,8 @@ TEST_P(BondScenario, MeetsItsGates) {
   scenario.run({seed(), false}, findings);
   EXPECT_FALSE(findings.findings().empty());
   for (const Finding& f : findings.findings()) {
-    EXPECT_TRUE(f.met()) << "row " << f.row << ", " << f.scenario << ": " << f.value_text() << ", gate " << f.gate_text()
-                       << "; WEFT_SIM_SEED=" << seed();
+    EXPECT_TRUE(f.met()) << "row " << f.row << ", " << f.scenario << ": " << f.value_text() << ", gate "
+                         << f.gate_text() << "; WEFT_SIM_SEED=" << seed();
   }
 }
 

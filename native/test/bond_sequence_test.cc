@@ -25,7 +25,8 @@ TEST(BondSequence, TheWindowAgreesWithASet) {
     std::set<uint64_t> model;  // distances from the start
     int64_t highest = -1;
     for (int i = 0; i < 20'000; ++i) {
-      const int64_t jump = random() % 100 == 0 ? static_cast<int64_t>(random() % 2000) : static_cast<int64_t>(random() % 5);
+      const int64_t jump =
+          random() % 100 == 0 ? static_cast<int64_t>(random() % 2000) : static_cast<int64_t>(random() % 5);
       int64_t n = highest + (random() % 2 == 0 ? jump : -static_cast<int64_t>(random() % 400));
       if (highest < 0) n = 0;
       if (n < 0) continue;

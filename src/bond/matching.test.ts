@@ -3,7 +3,10 @@ import { type MatchablePath, matchPaths } from './matching.js';
 
 let nextId = 0;
 
-/** "eth0>r1 20": uplink, remote, RTT; "!" behind it: chosen before; a remote with "6" is IPv6. */
+/**
+ * "eth0>r1 20": uplink, remote, RTT; "!" behind it: chosen before. A remote that ends with "6" is IPv6, one that begins with
+ * "nat" is not named by the peer.
+ */
 function paths(...texts: readonly string[]): MatchablePath[] {
   nextId = 0;
   return texts.map((text) => {
@@ -13,6 +16,7 @@ function paths(...texts: readonly string[]): MatchablePath[] {
       uplink,
       remote,
       family: remote.endsWith('6') ? 6 : 4,
+      named: !remote.startsWith('nat'),
       rttMs: rtt === '-' ? null : Number(rtt),
       chosen: mark === '!',
     };
@@ -50,6 +54,13 @@ describe('which paths are used', () => {
   test('the family by which more uplinks have a way', () => {
     const all = paths('a>r1 10', 'a>r16 20', 'b>r26 30');
     expect(matched(all, 2)).toEqual(['a>r16', 'b>r26']);
+  });
+
+  test('of a peer with two uplinks the endpoints that it names: a NAT’s may be one of them again', () => {
+    const all = paths('a>nat1 5!', 'a>r1 10', 'a>r2 30');
+    expect(matched(all, 2)).toEqual(['a>r1', 'a>r2']);
+    expect(matched(all, 1)).toEqual(['a>nat1']);
+    expect(matched(paths('a>nat1 5', 'a>nat2 9'), 2)).toEqual(['a>nat1', 'a>nat2']);
   });
 
   test('a slightly faster one does not displace one in use; a clearly faster one does', () => {

@@ -7,6 +7,8 @@ export interface MatchablePath {
   /** Text of the peer's endpoint. */
   readonly remote: string;
   readonly family: 4 | 6;
+  /** The peer names this endpoint as that of an uplink; another one may be the same uplink, seen through a NAT. */
+  readonly named: boolean;
   readonly rttMs: number | null;
   /** It was chosen before: another must be clearly better. */
   readonly chosen: boolean;
@@ -26,7 +28,8 @@ export function matchPaths(
   remoteUplinks: number,
 ): ReadonlySet<number> {
   const family = mainFamily(paths, remoteUplinks);
-  const sorted = [...paths].sort((a, b) => cost(a) - cost(b));
+  const isUnsure = ({ named }: MatchablePath) => (remoteUplinks > 1 && !named ? 1 : 0);
+  const sorted = [...paths].sort((a, b) => isUnsure(a) - isUnsure(b) || cost(a) - cost(b));
   const ordered = sorted.filter((path) => path.family === family);
   const others = sorted.filter((path) => path.family !== family);
   const uplinks = new Set<string>();

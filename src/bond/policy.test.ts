@@ -37,6 +37,7 @@ function path(
     } as BondPathStatus,
     uplink: via,
     remote: `203.0.113.${id}:1`,
+    named: true,
     quotaSpent: null,
     drained: false,
     pinned: false,

@@ -11,6 +11,8 @@ export interface PolicyPath {
   /** Undefined: it came by an interface that is no uplink. */
   readonly uplink: Uplink | undefined;
   readonly remote: string;
+  /** The peer names the remote as that of an uplink. */
+  readonly named: boolean;
   /** Why the uplink's quota forbids it; null = it does not. */
   readonly quotaSpent: string | null;
   /** By the user. */
@@ -35,13 +37,13 @@ export function decideRoles(
 ): Decision[] {
   const first = paths.map((path) => byOrders(path, mode));
   const matchable = paths.flatMap((path, i): MatchablePath[] => {
-    const { status, uplink, remote, chosen } = path;
+    const { status, uplink, remote, named, chosen } = path;
     if (first[i] !== null || uplink === undefined || status.phase !== 'active') return [];
     // what is dead keeps its place only if it had one, and as the last: another endpoint of the uplink may live
     if (isDead(status) && !chosen) return [];
     const family = status.way.remote.address.length === 4 ? 4 : 6;
     const rttMs = isDead(status) ? null : status.minRttMs;
-    return [{ id: status.id, uplink: uplink.name, remote, family, rttMs, chosen }];
+    return [{ id: status.id, uplink: uplink.name, remote, family, named, rttMs, chosen }];
   });
   const matched = matchPaths(matchable, remoteUplinks);
   return paths.map((path, i) => first[i] ?? byMatching(path, matched.has(path.status.id)));

@@ -29,6 +29,17 @@ describe('observed endpoints', () => {
     expect(observed.agreed()).toEqual([]);
   });
 
+  test('have changed nothing while one word replaces the same', () => {
+    const observed = new ObservedEndpoints();
+    for (let i = 0; i < 32; i++) observed.report(id(i), at(1));
+    expect(observed.report(id(40), at(1))).toBe(false);
+    expect(observed.report(id(41), at(2))).toBe(true);
+    for (let i = 42; i < 72; i++) expect(observed.report(id(i), at(1))).toBe(false);
+    expect(observed.report(id(72), at(1))).toBe(false);
+    // the one that had seen another is the oldest
+    expect(observed.report(id(73), at(1))).toBe(true);
+  });
+
   test('are forgotten with the network, and the oldest when there are many', () => {
     const observed = new ObservedEndpoints();
     for (const i of [1, 2]) observed.report(id(i), at(1));

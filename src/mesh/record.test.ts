@@ -5,7 +5,14 @@ import { address, endpoint, hex, prefix, toHex } from '../../test/support/wg.js'
 import vectors from '../../test/vectors/mesh-identity.json' with { type: 'json' };
 import { decodeMsgpack, encodeMsgpack, type Msgpack } from '../wire/msgpack.js';
 import { createIdentity, nodeIdOf, signIn } from './identity.js';
-import { isNodeName, openRecord, signAccusation, signRecord, verifyAccusation } from './record.js';
+import {
+  isNodeName,
+  openRecord,
+  recordId,
+  signAccusation,
+  signRecord,
+  verifyAccusation,
+} from './record.js';
 import { MAX_CERTIFICATE_BYTES, type MemberRecord } from './types.js';
 
 const owner = identity(1);
@@ -156,6 +163,15 @@ describe('a record', () => {
 
   test('with fields of a later version is read', () => {
     expect(forge({ later: ['x'], __proto__x: 1 })?.record).toEqual(record(owner));
+  });
+
+  test('tells whose it is, in whatever order it is written', () => {
+    const { payload } = signRecord(owner, record(owner));
+    expect(recordId(payload)).toBe(owner.id);
+    const entries = [...(decodeMsgpack(payload) as ReadonlyMap<string, Msgpack>)];
+    expect(recordId(encodeMsgpack(new Map(entries.reverse())))).toBe(owner.id);
+    expect(recordId(payload.subarray(0, 20))).toBeNull();
+    expect(recordId(new Uint8Array(0))).toBeNull();
   });
 
   test('that nobody would take is not signed', () => {

@@ -96,12 +96,16 @@ const ETH = uplink('eth0', 2, '198.51.100.1');
 const LTE = uplink('wwan0', 3, '198.51.100.2');
 
 function member(number: number, capabilities: readonly string[], ...endpoints: string[]) {
+  const parsed = endpoints
+    .map((text) => parseEndpoint(text, () => null))
+    .filter((endpoint) => endpoint !== null);
   return {
     id: `${number}`.repeat(64) as NodeId,
     name: `n${number}`,
     capabilities,
     peer: { id: number as PeerId } as Peer,
-    endpoints: endpoints.map((text) => parseEndpoint(text, () => null)).filter((it) => it !== null),
+    endpoints: parsed,
+    recorded: parsed,
   };
 }
 
@@ -261,6 +265,19 @@ describe('uplinks come and go', () => {
     driver.review();
     expect(plane.bonds.get(BONDED.peer.id)).toHaveLength(4);
   });
+
+  test('the last but one that goes leaves the bond for ten minutes: it may come back', () => {
+    members = [{ ...BONDED, capabilities: ['bond/1'] }];
+    run(2);
+    uplinks = [ETH];
+    run(598);
+    expect(plane.bonds.get(BONDED.peer.id)).toHaveLength(2);
+    uplinks = [];
+    run(1);
+    expect(plane.bonds.get(BONDED.peer.id)).toEqual([]);
+    run(2);
+    expect(plane.bonds.has(BONDED.peer.id)).toBe(false);
+  });
 });
 
 describe('what the paths are used for', () => {
@@ -279,6 +296,19 @@ describe('what the paths are used for', () => {
       'normal',
       'backup',
       'backup',
+    ]);
+  });
+
+  test('two uplinks of the peer, not one of them twice because a NAT shows it under another address', () => {
+    uplinks = [ETH];
+    const [nat] = OTHER;
+    members = [{ ...BONDED, endpoints: nat ? [nat, ...BONDED.endpoints] : [] }];
+    plane.changes.set('203.0.113.3', { minRttMs: 1 });
+    run(1);
+    expect(paths()).toEqual([
+      'eth0>203.0.113.3 backup 100',
+      'eth0>203.0.113.1 normal 100',
+      'eth0>203.0.113.2 normal 100',
     ]);
   });
 
@@ -339,6 +369,19 @@ describe('what the paths are used for', () => {
     ]);
     expect(reasons(1)).toContain('the quota of wwan0 (1MB/month) is spent until next month');
   });
+});
+
+test('what a path carried is counted once, also if it begins anew and counts on', () => {
+  uplinks = [ETH, { ...LTE, quota: { bytes: 1_000_000, period: 'day' } }];
+  run(1);
+  const used = (sentBytes: number, generation: number) => {
+    plane.changes.set('3>203.0.113.2', { sentBytes, generation });
+    run(5);
+    return driver.uplinkReports()[1]?.usedBytes;
+  };
+  expect(used(500, 1)).toBe(500);
+  expect(used(700, 2)).toBe(700);
+  expect(used(100, 3)).toBe(800);
 });
 
 describe('orders of the user', () => {

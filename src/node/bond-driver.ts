@@ -16,6 +16,11 @@ import { type BondReport, type UplinkReport, uplinkReport } from './bond-status.
 import type { MeshLog } from './mesh-log.js';
 import type { UplinkUsage } from './uplinks-usage.js';
 
+/** Calm bonds are looked at every so many seconds, not all in the same one. */
+const CALM_TURNS = 5;
+/** A bond that neither side has a second uplink for any more is kept for so long. */
+const KEEP_MS = 600_000;
+
 /** A member with a WireGuard peer, as far as bonds are concerned. */
 export interface BondMember {
   readonly id: NodeId;
@@ -25,6 +30,8 @@ export interface BondMember {
   readonly peer: Peer;
   /** Where it may be, best first. */
   readonly endpoints: readonly Endpoint[];
+  /** Where it says that it is. */
+  readonly recorded: readonly Endpoint[];
 }
 
 export interface BondDriverEnvironment {
@@ -39,6 +46,7 @@ export interface BondDriverEnvironment {
 export class BondDriver {
   readonly #env: BondDriverEnvironment;
   readonly #bonds = new Map<NodeId, PeerBond>();
+  #turn = 0;
 
   constructor(env: BondDriverEnvironment) {
     this.#env = env;
@@ -68,18 +76,23 @@ export class BondDriver {
     const uplinks = this.#usable();
     if (uplinks.length === 0 && this.#bonds.size === 0) return;
     const wanted = new Set<NodeId>();
+    this.#turn++;
     for (const member of this.#env.members()) {
+      if (!this.#env.config().enabled || !member.capabilities.includes(BOND_CAPABILITY)) continue;
       const remoteUplinks = uplinksOf(member.capabilities);
-      if (!this.#isWanted(member, uplinks.length, remoteUplinks)) continue;
+      const isNeeded = uplinks.length > 0 && Math.max(uplinks.length, remoteUplinks) > 1;
+      const bond = this.#bondFor(member, isNeeded);
+      if (bond === null) continue;
       wanted.add(member.id);
-      const bond = this.#bondOf(member);
       bond.setWays({
         peer: member.peer,
         uplinks: this.#env.uplinks(),
         endpoints: member.endpoints,
+        recorded: member.recorded,
         remoteUplinks,
       });
-      bond.review(this.#env.config(), atOnce);
+      const isTurn = (this.#turn + wanted.size) % CALM_TURNS === 0;
+      bond.review(this.#env.config(), atOnce || isTurn);
     }
     for (const [id, bond] of this.#bonds) {
       if (wanted.has(id)) continue;
@@ -139,16 +152,18 @@ export class BondDriver {
     return this.#env.uplinks().filter(({ role }) => role !== 'off');
   }
 
-  #isWanted({ capabilities }: BondMember, ours: number, theirs: number): boolean {
-    if (!this.#env.config().enabled || !capabilities.includes(BOND_CAPABILITY)) return false;
-    return ours > 0 && (ours > 1 || theirs > 1);
-  }
-
-  #bondOf(member: BondMember): PeerBond {
-    const known = this.#bonds.get(member.id);
-    if (known !== undefined) return known;
+  /** Made when it is needed, and kept for a while: an uplink that went may come back, and flows go on in between. */
+  #bondFor(member: BondMember, isNeeded: boolean): PeerBond | null {
     const { plane, usage, log } = this.#env;
+    const nowMs = plane.nowMs();
+    const known = this.#bonds.get(member.id);
+    if (known !== undefined) {
+      if (isNeeded) known.neededMs = nowMs;
+      return nowMs - known.neededMs < KEEP_MS ? known : null;
+    }
+    if (!isNeeded) return null;
     const bond = new PeerBond({ plane, usage, log }, member.name);
+    bond.neededMs = nowMs;
     this.#bonds.set(member.id, bond);
     return bond;
   }

@@ -25,9 +25,8 @@ import type { UplinkUsage } from './uplinks-usage.js';
 /** Telemetry older than this is not fresh: pings alone are one a second. */
 const FRESH_MS = 2_000;
 
-/** Nothing was sent, and no path has changed, for so long: the bond is looked at less often. */
+/** Nothing was sent, and no path has changed, for so long: the bond is looked at in its turn only. */
 const CALM_MS = 10_000;
-const CALM_REVIEW_MS = 5_000;
 
 /** What the user may order; see docs/bond.md. */
 export type PathOrder = 'pin' | 'unpin' | 'drain' | 'undrain';
@@ -47,6 +46,8 @@ export interface WayInputs {
   readonly uplinks: readonly Uplink[];
   /** Of the peer, best first. */
   readonly endpoints: readonly Endpoint[];
+  /** As the peer's record has them: those of its uplinks come first. */
+  readonly recorded: readonly Endpoint[];
   /** How many uplinks the peer has. */
   readonly remoteUplinks: number;
 }
@@ -58,20 +59,21 @@ export interface PeerBondEnvironment {
 }
 
 export class PeerBond {
+  /** When one of the two sides last had a second uplink. */
+  neededMs = 0;
   readonly #env: PeerBondEnvironment;
   readonly #name: string;
   readonly #evaluator = new Evaluator();
   #inputs: WayInputs | null = null;
   #changedMs = 0;
-  #reviewedMs = -Infinity;
   /** Phases and reasons of the paths. */
   #words = '';
   /** As the data plane was told. */
   #ways = '';
   #policy = '';
   #paths: readonly JudgedPath[] = [];
-  /** By path: what it had carried when it was last looked at. */
-  #carried = new Map<string, number>();
+  /** By path id: what had been carried when it was last looked at. */
+  #carried = new Map<number, number>();
   /** Orders name an uplink, or an uplink and an endpoint: they outlive the path. */
   #pinned: string | null = null;
   readonly #drained = new Set<string>();
@@ -89,6 +91,7 @@ export class PeerBond {
       peer === before?.peer &&
       uplinks === before.uplinks &&
       endpoints === before.endpoints &&
+      inputs.recorded === before.recorded &&
       remoteUplinks === before.remoteUplinks
     ) {
       return;
@@ -106,16 +109,14 @@ export class PeerBond {
 
   /**
    * Takes in what was measured, and tells the data plane what follows from it. To be called every second.
-   * @param atOnce also if the bond is calm
+   * @param isTurn also if the bond is calm
    */
-  review(config: BondConfig, atOnce: boolean): void {
+  review(config: BondConfig, isTurn: boolean): void {
     const { plane } = this.#env;
     const nowMs = plane.nowMs();
-    const isCalm = nowMs - this.#changedMs > CALM_MS;
-    if (isCalm && !atOnce && nowMs - this.#reviewedMs < CALM_REVIEW_MS) return;
+    if (nowMs - this.#changedMs > CALM_MS && !isTurn) return;
     const status = this.#inputs && plane.bondStatus(this.#inputs.peer.id);
     if (!this.#inputs || status === null) return;
-    this.#reviewedMs = nowMs;
     this.#noteChange(status, nowMs);
     const { peer, uplinks, remoteUplinks } = this.#inputs;
     this.#count(status, uplinks);
@@ -207,11 +208,21 @@ export class PeerBond {
       status,
       uplink,
       remote: formatEndpoint(status.way.remote, String),
+      named: this.#isNamed(status.way.remote),
       quotaSpent: uplink === undefined ? null : this.#env.usage.spent(uplink),
       drained: this.#isOrdered(this.#drained, name, status.way),
       pinned: this.#pinned !== null && this.#isOrdered([this.#pinned], name, status.way),
       chosen: before?.decision.chosen ?? false,
     };
+  }
+
+  #isNamed(remote: Endpoint): boolean {
+    const { recorded = [], remoteUplinks = 0 } = this.#inputs ?? {};
+    const { length } = remote.address;
+    const family = recorded.filter(({ address }) => address.length === length);
+    const text = formatEndpoint(remote, String);
+    const named = family.slice(0, remoteUplinks).map((each) => formatEndpoint(each, String));
+    return named.includes(text);
   }
 
   #judged({ status, uplink }: PolicyPath, decision: Decision): JudgedPath {
@@ -238,17 +249,17 @@ export class PeerBond {
 
   /** Bytes as the uplink's provider counts them, with the headers of IP and UDP. */
   #count(status: BondStatus, uplinks: readonly Uplink[]): void {
-    const carried = new Map<string, number>();
+    const carried = new Map(this.#carried);
     for (const path of status.paths) {
-      const key = pathKey(path);
       const packets = path.sentPackets + path.receivedPackets;
       const header = path.way.remote.address.length === 4 ? 28 : 48;
       const bytes = path.sentBytes + path.receivedBytes + packets * header;
-      carried.set(key, bytes);
+      const before = this.#carried.get(path.id) ?? 0;
+      carried.set(path.id, bytes);
       const uplink = uplinkOf(uplinks, path.way);
-      if (uplink !== undefined) {
-        this.#env.usage.add(uplink, bytes - (this.#carried.get(key) ?? 0));
-      }
+      // a path that was begun anew may count on, or from 0
+      if (uplink !== undefined)
+        this.#env.usage.add(uplink, bytes < before ? bytes : bytes - before);
     }
     this.#carried = carried;
   }

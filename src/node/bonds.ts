@@ -104,8 +104,8 @@ export class Bonds {
       const peer = node.driver.device.peer(publicKey);
       const member = id === null ? undefined : meshDriver.mesh.member(id);
       if (peer === undefined || member === undefined) return [];
-      const { name, capabilities } = member.record;
-      return [{ id: member.id, name, capabilities, peer, endpoints }];
+      const { name, capabilities, endpoints: recorded } = member.record;
+      return [{ id: member.id, name, capabilities, peer, endpoints, recorded }];
     });
   }
 }

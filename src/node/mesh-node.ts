@@ -237,10 +237,11 @@ export class MeshNode {
     node.driver.setFirewallMark(config.firewallMark);
     node.driver.setListenPort(config.listenPort);
     node.driver.dataPlane.acceptGossip(true);
+    const uplinksKnown = this.#bonds.start();
     await this.#configureTunnels(this.#settings, null);
     const { scheduler } = this.#env;
     await withTimeout(scheduler, listening, LISTEN_TIMEOUT_MS, `${config.device} did not come up`);
-    await this.#bonds.start();
+    await uplinksKnown;
     this.#routine.refreshAddresses();
     this.#driver.perform((mesh, nowMs) => mesh.start(nowMs));
     await this.#routine.resolveSeeds();

@@ -10,6 +10,7 @@ import type { Namespace, Network } from './harness.js';
 import { MeshHost, meshOf } from './mesh-host.js';
 import { until } from './process.js';
 import { type Impairment, plug, Relay } from './relay.js';
+import { expectPing } from './traffic.js';
 
 export const device = (uplink: number) => `up${uplink}`;
 const metric = (uplink: number) => 100 + uplink;
@@ -63,6 +64,7 @@ export class Scene {
 
   /** Waits until so many ways from n1 to n2 are used. */
   async bonded(paths: number, timeoutMs = 20_000): Promise<void> {
+    await expectPing(this.a.namespace, this.addressB, { waitS: 5 }); // ways are tried inside a session
     await until(
       `${paths} active paths`,
       async () =>

@@ -3,15 +3,34 @@
 
 import { describe, expect, test, vi } from 'vitest';
 import type { Datagram } from '../../src/core/types.js';
+import { signCertificate } from '../../src/mesh/certificate.js';
+import { createIdentity } from '../../src/mesh/identity.js';
+import { InviteBook } from '../../src/mesh/invite.js';
 import type { Message } from '../../src/mesh/messages.js';
 import { signAccusation, signRecord } from '../../src/mesh/record.js';
-import type { MemberRecord } from '../../src/mesh/types.js';
+import { signRevocation } from '../../src/mesh/revocation.js';
+import type { MemberRecord, NodeId } from '../../src/mesh/types.js';
+import {
+  ACCEPT_LENGTH,
+  ACCEPT_TYPE,
+  COOKIE_REPLY_LENGTH,
+  COOKIE_TYPE,
+  DATA_HEADER_LENGTH,
+  DATA_TYPE,
+  HELLO_LENGTH,
+  HELLO_TYPE,
+  UNKNOWN_LENGTH,
+  UNKNOWN_TYPE,
+} from '../../src/wire/gossip.js';
 import { encodeMsgpack } from '../../src/wire/msgpack.js';
 import { Adversary, type Peer } from './adversary.js';
 import { disagreements } from './agreement.js';
-import { simulate } from './mesh-world.js';
+import { simulationCrypto } from './crypto.js';
+import { JoiningMachine } from './joining-machine.js';
+import { AUTHORITY, MESH_ID, MESH_KEY, simulate } from './mesh-world.js';
 import { DeathWatch, FalseAlarms } from './metrics.js';
 import type { SimulatedNode } from './node.js';
+import type { SeededRandom } from './random.js';
 import type { Simulation } from './simulation.js';
 
 // only to end a run that hangs
@@ -180,6 +199,25 @@ describe('a member cannot', () => {
     });
   });
 
+  test("revoke anybody by an authority's signature that nobody trusts", () => {
+    scene((s) => {
+      const foreign = createIdentity(simulationCrypto, new Uint8Array(32).fill(0x66));
+      const subject = { kind: 'node', node: s.victim.id } as const;
+      const said = { subject, reason: 'mine now', issuedAt: 1_700_000_000 };
+      const signed = signRevocation(foreign, said);
+      // ... nor by the name of one that is trusted
+      const forged = signRevocation({ ...foreign, id: AUTHORITY.id }, said);
+      for (const node of s.honest) {
+        for (const bytes of [signed, forged]) s.mallory.say(node, { type: 'revocation', bytes });
+      }
+      const datagramsBefore = s.mallory.heard.length;
+      s.simulation.run(MINUTE_MS);
+      const heard = s.mallory.heard.slice(datagramsBefore);
+      expect(heard.filter(({ message }) => message.type === 'revocation')).toEqual([]);
+      expectUntouched(s);
+    });
+  });
+
   test('upset the decoder', () => {
     scene((s) => {
       const deep = new Uint8Array(1_100).fill(0x91);
@@ -213,6 +251,137 @@ describe('a member cannot', () => {
     });
   });
 });
+
+describe('with a certificate a machine', () => {
+  const CLOCK = 1_700_000_000;
+  const certificateOf = (id: NodeId, notAfter: number) =>
+    signCertificate(AUTHORITY, {
+      subject: id,
+      name: 'mallory',
+      groups: [],
+      addresses: [],
+      routes: [],
+      notBefore: CLOCK,
+      notAfter,
+      serial: new Uint8Array(16),
+      issuer: AUTHORITY.id,
+    });
+
+  test('is a member until it ends, and not a second longer, whatever it says', () => {
+    simulate({ nodes: HONEST + 1, strangers: 1 }, (simulation, invariants) => {
+      const honest = simulation.nodes.slice(0, HONEST);
+      for (const node of honest) node.start();
+      simulation.run(10 * SECOND_MS);
+      const machine = simulation.nodes[HONEST] as SimulatedNode;
+      invariants.liars.add(machine.id);
+      const mallory = new Adversary(simulation, machine);
+      const certificate = certificateOf(machine.id, CLOCK + 60);
+      const known = () => honest.filter((node) => node.mesh?.member(machine.id) !== undefined);
+      for (const node of honest) mallory.introduce(node);
+      simulation.run(5 * SECOND_MS);
+      expect(known()).toEqual([]);
+      for (const node of honest) mallory.introduce(node, { certificate, incarnation: 2 });
+      simulation.run(5 * SECOND_MS);
+      expect(known()).toHaveLength(HONEST);
+      simulation.run(41 * SECOND_MS);
+      const victim = honest[1] as SimulatedNode;
+      const { incarnation } = recordOf(victim);
+      for (let again = 3; again < 40; again++) {
+        for (const node of honest) {
+          mallory.introduce(node, { certificate, incarnation: again });
+          const accusation = signAccusation(mallory.identity, victim.id, incarnation);
+          mallory.say(node, { type: 'accusation', ...accusation });
+        }
+        simulation.run(SECOND_MS);
+      }
+      expect(known()).toEqual([]);
+      expect(recordOf(victim).incarnation).toBe(incarnation);
+    });
+  });
+
+  test('of another is nobody', () => {
+    simulate({ nodes: HONEST + 1, strangers: 1 }, (simulation) => {
+      const honest = simulation.nodes.slice(0, HONEST);
+      for (const node of honest) node.start();
+      simulation.run(10 * SECOND_MS);
+      const machine = simulation.nodes[HONEST] as SimulatedNode;
+      const mallory = new Adversary(simulation, machine);
+      const certificate = certificateOf((honest[1] as SimulatedNode).id, CLOCK + 3_600);
+      for (const node of honest) mallory.introduce(node, { certificate });
+      simulation.run(MINUTE_MS);
+      for (const node of honest) expect(node.mesh?.member(machine.id)).toBeUndefined();
+      expect(disagreements(simulation)).toEqual([]);
+    });
+  });
+});
+
+describe('an invite for one', () => {
+  const TERMS = { lifetimeSeconds: 3_600, certificateLifetimeSeconds: 86_400 };
+
+  test('admits one, whoever has stolen it, though the issuer dies in between', () => {
+    const thieves = 4;
+    const options = { nodes: HONEST + thieves, strangers: thieves, seeds: [1, 2, 3] };
+    simulate(options, (simulation) => {
+      const honest = simulation.nodes.slice(0, HONEST);
+      const issuer = honest[0] as SimulatedNode;
+      for (const node of honest) node.start();
+      simulation.run(10 * SECOND_MS);
+      openInvites(simulation, issuer);
+      const token = issuer.perform((mesh, nowMs) => mesh.issueInvite(nowMs, TERMS));
+      simulation.setConditions({ lossRate: 0.3, duplicateRate: 0.3, lateRate: 0.2, lateMs: 900 });
+      const joining = simulation.nodes
+        .slice(HONEST)
+        .map((node) => new JoiningMachine(simulation, node, token));
+      for (let crash = 0; crash < 3; crash++) {
+        simulation.run(simulation.random.between(0, 2 * SECOND_MS));
+        issuer.restart();
+        openInvites(simulation, issuer);
+      }
+      simulation.run(MINUTE_MS);
+      const outcomes = joining.map(({ outcome }) => outcome);
+      expect(outcomes.filter((outcome) => outcome === 'joined')).toHaveLength(1);
+      expect(outcomes.filter((outcome) => outcome === 'used-up')).toHaveLength(thieves - 1);
+    });
+  });
+});
+
+/** The issuer's book, as the disk has it. */
+function openInvites(simulation: Simulation, issuer: SimulatedNode): void {
+  const book = new InviteBook(
+    {
+      crypto: simulationCrypto,
+      random: simulation.random,
+      meshId: MESH_ID,
+      meshKey: MESH_KEY,
+      node: issuer.id,
+      signer: AUTHORITY,
+      signerCertificate: null,
+      nameOwner: () => null,
+    },
+    issuer.savedInvites,
+  );
+  issuer.perform((mesh) => mesh.setInvites(book));
+}
+
+function noise(random: SeededRandom): Uint8Array {
+  const bytes = random.bytes(32 + random.below(200));
+  bytes[0] = 0x80 | random.below(128);
+  return bytes;
+}
+
+/** What decodes as a header: the type, the length that belongs to it, and anything else. */
+function wellFormed(random: SeededRandom): Uint8Array {
+  const [type, length] = random.pick([
+    [HELLO_TYPE, HELLO_LENGTH],
+    [COOKIE_TYPE, COOKIE_REPLY_LENGTH],
+    [ACCEPT_TYPE, ACCEPT_LENGTH],
+    [DATA_TYPE, DATA_HEADER_LENGTH + 64],
+    [UNKNOWN_TYPE, UNKNOWN_LENGTH],
+  ] as const);
+  const bytes = random.bytes(length);
+  bytes.set([type, 0, 0, 0]);
+  return bytes;
+}
 
 describe('on the wire', () => {
   test('what was recorded does nothing when it is sent again', () => {
@@ -249,7 +418,10 @@ describe('on the wire', () => {
     });
   });
 
-  test('a flood of strangers grows nothing and brings nobody down', () => {
+  test.each([
+    ['noise', noise],
+    ['headers that decode', wellFormed],
+  ])('a flood of strangers with %s grows nothing and brings nobody down', (_name, datagram) => {
     simulate({ nodes: HONEST + 1 }, (simulation) => {
       const honest = simulation.nodes.slice(0, HONEST);
       const [victim] = honest as [SimulatedNode];
@@ -266,8 +438,7 @@ describe('on the wire', () => {
       };
       for (let ms = 0; ms < 2_000; ms++) {
         for (let i = 0; i < 100; i++) {
-          const bytes = random.bytes(32 + random.below(200));
-          bytes[0] = 0x80 | random.below(128);
+          const bytes = datagram(random);
           const address = Uint8Array.of(198, 18, random.below(256), random.below(256));
           const remote = { address, port: 1 + random.below(65_535), scopeId: 0 };
           victim.deliver({ path: { remote, local: null, interfaceIndex: 0 }, bytes });

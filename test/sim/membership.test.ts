@@ -92,6 +92,28 @@ describe('a node', () => {
     });
   });
 
+  test('is given up by nobody who has not just asked it', () => {
+    simulate({ nodes: 20 }, (simulation) => {
+      formMesh(simulation);
+      const victim = last(simulation);
+      const askedMs = new Map<unknown, number>();
+      const silentMs: number[] = [];
+      simulation.network.onSend = (from, to) => {
+        if (to.address[3] === victim.endpoint.address[3]) askedMs.set(from, simulation.nowMs);
+      };
+      simulation.observers.push({
+        memberChanged(node, { id, state }) {
+          if (id !== victim.id || state !== 'dead') return;
+          silentMs.push(simulation.nowMs - (askedMs.get(node) ?? 0));
+        },
+      });
+      victim.crash();
+      simulation.run(MINUTE_MS);
+      expect(silentMs).toHaveLength(19);
+      expect(Math.max(...silentMs)).toBeLessThan(SECOND_MS);
+    });
+  });
+
   test('that leaves has left, and was never suspected', () => {
     simulate({ nodes: 20, seeds: [1, 2] }, (simulation) => {
       formMesh(simulation);

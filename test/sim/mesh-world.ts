@@ -21,13 +21,17 @@ const FIRST_IDENTITY_STREAM = 1 << 20;
 export const MESH_ID = new Uint8Array(16).fill(0x6d);
 export const MESH_KEY = new Uint8Array(32).fill(0x6b);
 export const V4_PREFIX = { address: Uint8Array.of(10, 86, 0, 0), length: 16 };
+/** Certifies for every simulated mesh. */
+export const AUTHORITY = createIdentity(simulationCrypto, new Uint8Array(32).fill(0x61));
 /** Within these every node may offer routes. */
 const ROUTES = { address: Uint8Array.of(172, 16, 0, 0), length: 12 };
 
 export interface WorldOptions {
   readonly seed: number;
-  /** Machines, all of which trust each other by key. */
+  /** Machines, which trust each other by key, and whom AUTHORITY certifies. */
   readonly nodes: number;
+  /** The last so many of them nobody trusts by key. */
+  readonly strangers?: number;
   readonly conditions?: Partial<LinkConditions>;
   readonly timings?: Partial<SwimConfig>;
   /** Every node is configured with the first so many as seeds. */
@@ -61,7 +65,7 @@ class SharedTrust extends TrustStore {
 
 /** `nodes` machines, none of them started. */
 export function createWorld(options: WorldOptions): Simulation {
-  const { seed, nodes, crypto = simulationCrypto, seedNodes = 2 } = options;
+  const { seed, nodes, strangers = 0, crypto = simulationCrypto, seedNodes = 2 } = options;
   const identities = Array.from({ length: nodes }, (_, i) =>
     createIdentity(crypto, new SeededRandom(seed, FIRST_IDENTITY_STREAM + i).bytes(32)),
   );
@@ -70,7 +74,9 @@ export function createWorld(options: WorldOptions): Simulation {
     if (identity === undefined) throw new RangeError(`There are ${nodes} machines`);
     return identity;
   };
-  const keys = identities.map(({ id }) => trustedNode(id));
+  const members = identities.slice(0, nodes - strangers);
+  const authority = { kind: 'authority', id: AUTHORITY.id, name: null } as const;
+  const keys = [authority, ...members.map(({ id }) => trustedNode(id))];
   const addressing = { meshId: MESH_ID, v4Prefix: V4_PREFIX };
   const trust = new SharedTrust(crypto, { keys, revocations: [], addressing });
   const seeds: Seed[] = Array.from({ length: seedNodes }, (_, i) => ({

@@ -43,6 +43,7 @@ export class SimulatedNode implements Host {
   #endpoint: Endpoint;
   #mesh: Mesh | null = null;
   #saved: MeshState | null = null;
+  #savedInvites: Uint8Array | null = null;
   #hasLeft = false;
   #wasStarted = false;
   #paused = false;
@@ -87,6 +88,11 @@ export class SimulatedNode implements Host {
   /** What the next process finds on the disk. */
   set saved(state: MeshState | null) {
     this.#saved = state;
+  }
+
+  /** The issuer's part of the disk. */
+  get savedInvites(): Uint8Array | null {
+    return this.#savedInvites;
   }
 
   /** Runs and is not frozen: others must be able to reach it. */
@@ -212,6 +218,10 @@ export class SimulatedNode implements Host {
         break;
       case 'save-state':
         this.#saved = effect.state;
+        break;
+      case 'save-invites':
+        this.#savedInvites = effect.state;
+        this.perform((mesh, nowMs) => mesh.invitesSaved(nowMs, true));
         break;
       case 'member-changed':
         for (const observer of this.#env.observers) observer.memberChanged?.(this, effect.member);

@@ -14,6 +14,8 @@ constexpr uint64_t kLeastExclusionNs = kNanosPerSecond;
 constexpr uint64_t kRejoinProbes = 20;
 constexpr double kRejoinLoss = 0.01;
 constexpr uint32_t kSilentPackets = 3;  // that left and did not come
+constexpr uint32_t kSilentCall = 2;     // of a call, with nothing else on the path
+constexpr uint64_t kSilentCallNs = 8 * kNanosPerMilli;
 constexpr uint64_t kIdleForgivenessNs = 10 * kNanosPerSecond;
 constexpr uint32_t kIdlePongs = 3;
 
@@ -59,7 +61,9 @@ bool Exclusion::too_lossy(uint64_t sent, uint64_t received) {
 }
 
 bool Exclusion::too_silent(uint64_t from, uint64_t until, uint64_t silent_ns, uint64_t longest_gap_ns) const {
-  return !excluded_ && silent_ns >= longest_gap_ns && left_.between(from, until) >= kSilentPackets;
+  if (excluded_ || silent_ns < longest_gap_ns) return false;
+  const uint32_t missing = left_.between(from, until);
+  return missing >= kSilentPackets || (missing >= kSilentCall && silent_ns >= longest_gap_ns + kSilentCallNs);
 }
 
 void Exclusion::exclude(uint64_t now, Reason reason) {

@@ -210,11 +210,13 @@ std::optional<Frame> read_report(Reader& in) {
 std::optional<Frame> read_nack(Reader& in) {
   Nack nack;
   nack.session = in.get<uint32_t>();
-  uint64_t behind = 0;
+  uint64_t behind = 0, counters = 0;
   while (const auto count = in.get_varint<uint16_t>()) {
     const auto gap = in.get_varint<uint64_t>();
     const uint64_t first = behind + gap;
+    counters += count;
     if (first < gap || first + count < first || nack.ranges.size() == Nack::kMaxRanges) return std::nullopt;
+    if (counters > Nack::kMaxCounters) return std::nullopt;
     nack.ranges.push_back({first, count});
     behind = first + count;
   }

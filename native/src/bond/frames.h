@@ -1,5 +1,5 @@
-// Control frames of a bond: plaintexts of ordinary transport messages that begin with 0xB1, which no IP packet does, so a
-// plain WireGuard peer drops them (it never gets one: they need the capability `bond/1`). The session authenticates
+// Control frames of a bond: plaintexts of ordinary transport messages that begin with 0xB1, which no IP packet does, so
+// a plain WireGuard peer drops them (it never gets one: they need the capability `bond/1`). The session authenticates
 // them and keeps replays out. docs/protocol.md has the bytes.
 //
 //   0     0xB1
@@ -24,8 +24,8 @@ inline constexpr uint8_t kFrameMagic = 0xB1;
 inline constexpr uint32_t kMinFrame = 32;
 inline constexpr uint32_t kMaxFrame = 1200;  // nothing is fragmented on the way
 
-// Asks for a Pong at once. `padding`: so many bytes of plaintext in all, just those, to probe the path's MTU (RFC 8899);
-// 0 = least.
+// Asks for a Pong at once. `padding`: so many bytes of plaintext in all, just those, to probe the path's MTU (RFC
+// 8899); 0 = least.
 struct Ping {
   uint64_t token = 0;  // the sender's, echoed
   uint16_t padding = 0;
@@ -57,12 +57,12 @@ struct PathReport {
     bool operator==(const Sample&) const = default;
   };
 
-  PathId path = kNoPath;            // in the data sender's numbers
-  bool has_highest = false;         // a bulk packet of this session came by it
-  uint64_t highest = 0;             // counter: the highest bulk packet of this session that came by it
-  uint64_t received = 0;            // bulk packets that came by it, each once, copies too, repairs not
-  uint64_t bytes = 0;               // all that came by it, as UDP payload
-  uint64_t last_age_us = 0;         // since anything authentic came by it
+  PathId path = kNoPath;     // in the data sender's numbers
+  bool has_highest = false;  // a bulk packet of this session came by it
+  uint64_t highest = 0;      // counter: the highest bulk packet of this session that came by it
+  uint64_t received = 0;     // bulk packets that came by it, each once, copies too, repairs not
+  uint64_t bytes = 0;        // all that came by it, as UDP payload
+  uint64_t last_age_us = 0;  // since anything authentic came by it
   uint8_t samples = 0;
   std::array<Sample, kMaxSamples> sample{};
   bool operator==(const PathReport&) const = default;
@@ -78,10 +78,12 @@ struct Report {
   bool operator==(const Report&) const = default;
 };
 
-// Counters that are missing although later ones came, in ascending ranges. Most are merely on their way by a slower path:
-// the sender knows which path each took. Each is listed when a path has lately passed it, and often once all have.
+// Counters that are missing although later ones came, in ascending ranges. Most are merely on their way by a slower
+// path: the sender knows which path each took. Each is listed when a path has lately passed it, and often once all
+// have.
 struct Nack {
   static constexpr uint32_t kMaxRanges = 256;
+  static constexpr uint32_t kMaxCounters = 8192;  // in all: what its receiver has to look up
   struct Range {
     uint64_t first = 0;
     uint16_t count = 0;

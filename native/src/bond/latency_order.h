@@ -18,7 +18,8 @@ namespace weft::bond {
 class LatencyOrder {
  public:
   static constexpr uint64_t kHoldNs = 20 * kNanosPerMilli;
-  // With nothing delivered for so long an older number means that the sender has begun anew, not that the packet is late.
+  // With nothing delivered for so long an older number means that the sender has begun anew, not that the packet is
+  // late.
   static constexpr uint64_t kRestartNs = 100 * kNanosPerMilli;
   static constexpr uint32_t kSlots = 256;  // who is farther ahead waits for nobody
 

@@ -1,5 +1,5 @@
-// Numbers that the peer cannot foresee, though it sees all the earlier ones: SipHash-2-4 (Aumasson, Bernstein 2012) of a
-// counter, under a key made from the seed.
+// Numbers that the peer cannot foresee, though it sees all the earlier ones: SipHash-2-4 (Aumasson, Bernstein 2012) of
+// a counter, under a key made from the seed.
 #pragma once
 
 #include <bit>

@@ -1,9 +1,6 @@
 // A log of (order, time), coarse in time so that its size does not depend on the rate.
 #include "bond/path_marks.h"
 
-#include <algorithm>
-#include <ranges>
-
 #include "bond/sequence.h"
 #include "bond/types.h"
 
@@ -29,18 +26,28 @@ void PathMark::pass(uint64_t now, uint64_t order) {
 
 bool PathMark::has_passed(uint64_t order) const { return any() && ahead(highest(), order) > 0; }
 
+template <typename Predicate>
+uint32_t PathMark::count_while(Predicate predicate) const {
+  uint32_t low = 0, high = count_;
+  while (low < high) {
+    const uint32_t middle = (low + high) / 2;
+    if (predicate(entry(middle))) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
 uint64_t PathMark::passed_since(uint64_t order) const {
   if (!has_passed(order)) return kNever;
-  const auto indices = std::views::iota(uint32_t{0}, count_);
-  const auto it = std::ranges::partition_point(indices, [&](uint32_t i) { return ahead(entry(i).order, order) <= 0; });
-  return entry(*it).time_ns;
+  return entry(count_while([order](const Entry& e) { return ahead(e.order, order) <= 0; })).time_ns;
 }
 
 std::optional<uint64_t> PathMark::highest_at(uint64_t time) const {
-  const auto indices = std::views::iota(uint32_t{0}, count_);
-  const auto it = std::ranges::partition_point(indices, [&](uint32_t i) { return entry(i).time_ns <= time; });
-  if (it == indices.begin()) return std::nullopt;
-  return entry(*it - 1).order;
+  const uint32_t count = count_while([time](const Entry& e) { return e.time_ns <= time; });
+  return count == 0 ? std::nullopt : std::optional(entry(count - 1).order);
 }
 
 }  // namespace weft::bond

@@ -35,6 +35,9 @@ class PathMark {
     uint64_t time_ns;
   };
   const Entry& entry(uint32_t i) const { return log_[(first_ + i) % kEntries]; }  // 0: the oldest
+  // How many of the entries, from the oldest on, have it; it holds for none behind the first that has it not.
+  template <typename Predicate>
+  uint32_t count_while(Predicate predicate) const;
   const Entry& newest() const { return entry(count_ - 1); }
 
   std::vector<Entry> log_;  // a ring, both fields ascending; empty before the first packet

@@ -1,8 +1,10 @@
 // The largest UDP payload that a path carries, found by pings padded to a size (DPLPMTUD, RFC 8899).
 //
-//   searching   the upper limit first, which is taken for granted until three probes of it are lost, as it would be without
+//   searching   the upper limit first, which is taken for granted until three probes of it are lost, as it would be
+//   without
 //               a bond; then halving the interval, three tries a size
-//   found       the size in use is confirmed while there is traffic; three lost while the path lives: black hole, back to the base
+//   found       the size in use is confirmed while there is traffic; three lost while the path lives: black hole, back
+//   to the base
 #pragma once
 
 #include <cstdint>
@@ -43,8 +45,8 @@ class PathMtu {
   uint32_t limit_ = kBase;
   uint32_t proven_ = kBase;
   uint32_t refused_ = kBase + 1;  // the least size that is known not to fit; past the limit: none is
-  uint32_t tries_ = 0;    // of the present size that were lost
-  uint64_t settled_ns_ = 0;  // when the search ended or the size was last confirmed
+  uint32_t tries_ = 0;            // of the present size that were lost
+  uint64_t settled_ns_ = 0;       // when the search ended or the size was last confirmed
   uint64_t searched_ns_ = 0;
   struct Probe {
     uint32_t size = 0;  // 0: none is under way

@@ -14,6 +14,9 @@ constexpr int64_t kQueueLow = 3 * kNanosPerMilli;
 constexpr double kUsed = 0.75;          // of the rate: it was tried
 constexpr double kAboveDelivered = 1.08;  // the most that is believed beyond what was ever delivered
 constexpr uint64_t kAfterCutNs = 400 * kNanosPerMilli;
+constexpr double kGrowth = 0.008;  // a step
+constexpr double kMostGrowth = 0.04;
+constexpr double kHasteNs = 1e9;
 // So many cuts do not fail to empty a queue: then it is none.
 constexpr uint32_t kCutsToRebase = 6;
 // A queue is emptied in about this time; longer than it takes to hear of it.
@@ -59,7 +62,8 @@ void PathRate::measure(const Step& s) {
 
 bool PathRate::on_queue(const Step& s, PathDelay& delay) {
   const int64_t queue = delay.queue_ns();
-  if (!delay.fresh() || queue <= kQueueHigh) {
+  // At the start the rate is a guess that may be far too high: the first sign of a queue ends it.
+  if (!delay.fresh() || queue <= (starting_ ? kQueueLow : kQueueHigh)) {
     queued_steps_ = 0;
     if (delay.fresh() && queue < kQueueLow) cuts_ = 0;
     return false;
@@ -69,6 +73,10 @@ bool PathRate::on_queue(const Step& s, PathDelay& delay) {
   if (cuts_ > kCutsToRebase) {
     if (queue > queue_at_first_cut_ * 3 / 4) delay.rebase();
     cuts_ = 0;
+    return true;
+  }
+  if (starting_) {
+    cut(s.now, 1.05 * std::max(newest_, delivered_));
     return true;
   }
   const double keep = queue > kQueueVeryHigh ? 0.5 : 0.85;
@@ -85,7 +93,9 @@ void PathRate::grow(const Step& s) {
     const double next = rate_ * std::exp2(steps * kStepNs / period);
     set(std::min(next, std::max(rate_, 3 * std::max(newest_, delivered_))));
   } else if (used && s.now - last_cut_ns_ > kAfterCutNs) {
-    set(rate_ * std::pow(1.008, steps));
+    // Ever faster, the longer nothing speaks against it.
+    const double calm = static_cast<double>(s.now - last_cut_ns_ - kAfterCutNs) / kHasteNs;
+    set(rate_ * std::pow(1 + std::min(kGrowth * std::exp2(calm), kMostGrowth), steps));
   } else if (!used && s.waited) {
     const double next = rate_ * std::pow(rate_ < 0.5 * s.best_rate ? 1.06 : 1.01, steps);
     // Only its own record counts: to believe in what another path carries would flood a thin one.

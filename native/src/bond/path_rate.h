@@ -15,7 +15,10 @@ namespace weft::bond {
 class PathRate {
  public:
   static constexpr double kFloor = 3e5;
-  static constexpr double kInitial = 4e6;
+  // Believed at first: a flow that begins is to meet the path's own queue, not ours, which would end its slow start.
+  static constexpr double kInitial = 1e9;
+  // The same of a path that is not the fastest: it gets what the fastest has no room for, which may be much.
+  static constexpr double kInitialOther = 20e6;
 
   // One control step: every 25 ms while there are reports.
   struct Step {

@@ -1,5 +1,5 @@
-// Whether what is sent by a way arrives at the peer: challenges until one is answered by the same way, and how much may be
-// sent there before (RFC 9000, 8.1 and 8.2).
+// Whether what is sent by a way arrives at the peer: challenges until one is answered by the same way, and how much may
+// be sent there before (RFC 9000, 8.1 and 8.2).
 #pragma once
 
 #include <algorithm>
@@ -45,7 +45,7 @@ class PathValidation {
   // The round trip, if that nonce was sent there.
   std::optional<uint64_t> answered(uint64_t now, uint64_t nonce) {
     const auto sent = in_flight_.take(nonce);
-    return sent ? std::optional(now - *sent) : std::nullopt;
+    return sent ? std::optional(now - std::min(now, *sent)) : std::nullopt;
   }
 
   // So many bytes of UDP payload came from there, or are owed to it.

@@ -3,9 +3,10 @@
 //   candidate -> validating -> active -> (silent) validating -> active | gone
 //
 // A way begins as a candidate of the control plane (local uplink x the peer's endpoint), or because an authentic, fresh
-// packet came by it. A challenge of 8 random bytes, answered by the same way, proves it; until then at most three times what
-// came from there is sent there (RFC 9000, 8.1), but for the challenges to the control plane's own candidates. An active
-// path is pinged, and is validated anew when it has been silent. What came uninvited never displaces what was asked for.
+// packet came by it. A challenge of 8 random bytes, answered by the same way, proves it; until then at most three times
+// what came from there is sent there (RFC 9000, 8.1), but for the challenges to the control plane's own candidates. An
+// active path is pinged, and is validated anew when it has been silent. What came uninvited never displaces what was
+// asked for.
 #pragma once
 
 #include <array>
@@ -32,13 +33,13 @@ class Paths {
   struct Path {
     PathPhase phase = PathPhase::kFree;
     net::Path way;
-    bool configured = false;       // the control plane asked for it
-    PathId remote = kNoPath;       // the peer's number of it
-    uint32_t generation = 0;       // of this place in the table
-    uint64_t rtt_ns = 0;           // smoothed (RFC 6298); 0 = unknown
+    bool configured = false;  // the control plane asked for it
+    PathId remote = kNoPath;  // the peer's number of it
+    uint32_t generation = 0;  // of this place in the table
+    uint64_t rtt_ns = 0;      // smoothed (RFC 6298); 0 = unknown
     uint64_t min_rtt_ns = 0;
     uint64_t last_received_ns = 0;
-    uint32_t mtu = 0;              // largest UDP payload to be sent (RFC 8899)
+    uint32_t mtu = 0;  // largest UDP payload to be sent (RFC 8899)
   };
   // What changed, for the sender and the control plane.
   struct Change {

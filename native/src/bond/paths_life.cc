@@ -87,7 +87,7 @@ void Paths::pong(uint64_t now, PathId id, uint64_t token) {
   Work& work = work_[id];
   if (path.phase != PathPhase::kActive) return;
   if (const auto sent = work.pings.take(token)) {
-    work.round_trip.sample(now - *sent);
+    work.round_trip.sample(now - std::min(now, *sent));
     path.rtt_ns = work.round_trip.smoothed_ns();
     path.min_rtt_ns = work.round_trip.least_ns();
     changes_.push_back({Change::Kind::kRtt, id});

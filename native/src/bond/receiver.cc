@@ -8,8 +8,8 @@ namespace weft::bond {
 
 namespace {
 
-// A lost packet of those that overtake leaves a hole that holds up nobody; it is forgotten so long after what came behind
-// it, when something else comes. No timer waits for it.
+// A lost packet of those that overtake leaves a hole that holds up nobody; it is forgotten so long after what came
+// behind it, when something else comes. No timer waits for it.
 constexpr uint64_t kForgetNs = 400 * kNanosPerMilli;
 // While the sender has not said which paths carry bulk: those that did so lately.
 constexpr uint64_t kLatelyNs = 500 * kNanosPerMilli;

@@ -8,9 +8,9 @@
 //     -> Released      for the host's stack
 //   report_due, nack_due
 //
-// A hole is proven lost when every path that carries bulk has passed it, for as long as the sender asks to wait for stragglers
-// and repairs. Its deadline is fixed by the first packet that waits behind it, however many follow: at least 1 ms, at most
-// 250 ms later.
+// A hole is proven lost when every path that carries bulk has passed it, for as long as the sender asks to wait for
+// stragglers and repairs. Its deadline is fixed by the first packet that waits behind it, however many follow: at least
+// 1 ms, at most 250 ms later.
 #pragma once
 
 #include <array>
@@ -38,8 +38,8 @@ struct Arrival {
   Class cls = Class::kBulk;
   uint16_t latency_sequence = 0;
   uint32_t wire_bytes = 0;  // UDP payload
-  // The inner packet. Empty: nothing to deliver (a control frame, a keepalive): it only takes its place in the order, and its
-  // sender counts it on no path.
+  // The inner packet. Empty: nothing to deliver (a control frame, a keepalive): it only takes its place in the order,
+  // and its sender counts it on no path.
   std::span<uint8_t> packet;
   bool refused = false;  // not to be delivered, by its address, though its sender counts it
 };

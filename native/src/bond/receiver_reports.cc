@@ -13,12 +13,10 @@ constexpr uint64_t kIdleIntervalNs = kNanosPerSecond;
 // Reports go on for so long when nothing comes any more: that it does not may be the news (a dead path).
 constexpr uint64_t kAfterwardsNs = 300 * kNanosPerMilli;
 constexpr uint64_t kSilentAfterNs = 30 * kNanosPerSecond;
-// What is missing is listed in full so often, so that a second repair can be asked for; in between only what a path has passed
-// within the last reports.
+// What is missing is listed in full so often, so that a second repair can be asked for; in between only what a path has
+// passed within the last reports.
 constexpr uint64_t kFullNackIntervalNs = 25 * kNanosPerMilli;
 constexpr uint64_t kRecentNs = 12 * kNanosPerMilli;
-// So many missing ones a list, at most.
-constexpr uint64_t kMaxListed = 8192;
 
 }  // namespace
 
@@ -96,16 +94,16 @@ std::vector<Receiver::Stretch> Receiver::suspects(uint64_t now) {
 }
 
 void Receiver::list_missing(const Stretch& stretch, uint64_t base, Nack& nack) {
-  uint64_t listed = 0;
+  uint64_t room = Nack::kMaxCounters;
+  for (const Nack::Range& range : nack.ranges) room -= range.count;
   uint64_t first = stretch.first;
-  while (ahead(stretch.end, first) > 0) {
+  while (ahead(stretch.end, first) > 0 && room != 0 && nack.ranges.size() < Nack::kMaxRanges) {
     first = reorder_.first_missing(first, stretch.end);
-    uint64_t behind = reorder_.first_present(first, stretch.end);
-    if (first == stretch.end || nack.ranges.size() == Nack::kMaxRanges || listed == kMaxListed) return;
-    behind = std::min(behind, first + std::min<uint64_t>(UINT16_MAX, kMaxListed - listed));
-    nack.ranges.push_back({first - base, static_cast<uint16_t>(behind - first)});
-    listed += behind - first;
-    for (; first != behind; ++first) nacked_.add(first);
+    if (first == stretch.end) return;
+    const uint64_t count = std::min(reorder_.first_present(first, stretch.end) - first, room);
+    nack.ranges.push_back({first - base, static_cast<uint16_t>(count)});
+    room -= count;
+    for (uint64_t i = 0; i < count; ++i) nacked_.add(first++);
   }
 }
 

@@ -1,8 +1,9 @@
-// Bulk in the order of counters. A ring of packets by their order: those whose turn it is pass through without a copy, the
-// others wait for what is missing before them. When a hole is given up is the caller's to say (Receiver), but for too much
-// waiting: then the oldest go.
+// Bulk in the order of counters. A ring of packets by their order: those whose turn it is pass through without a copy,
+// the others wait for what is missing before them. When a hole is given up is the caller's to say (Receiver), but for
+// too much waiting: then the oldest go.
 //
-// What overtakes (other classes, control frames) takes its place here too, so that it leaves no hole, and blocks nothing.
+// What overtakes (other classes, control frames) takes its place here too, so that it leaves no hole, and blocks
+// nothing.
 #pragma once
 
 #include <cstdint>

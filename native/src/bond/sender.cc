@@ -119,7 +119,10 @@ void Sender::refresh() {
   for (PathId i = 0; i < kMaxPaths; ++i) {
     if (!has(validated_, i)) continue;
     paths_[i]->pacer.set_paced(paced_ || !has(usable_, i));
-    paths_[i]->pacer.set_rate(paths_[i]->rate.pacing() * policy_.weight[i] / 100);
+    PathRate& rate = paths_[i]->rate;
+    const bool untried = rate.starting() && rate.best_delivered() == 0;
+    if (untried && paths_[i]->base_delay_ns > 0) rate.set(std::min(rate.rate(), PathRate::kInitialOther));
+    paths_[i]->pacer.set_rate(rate.pacing() * policy_.weight[i] / 100);
   }
 }
 

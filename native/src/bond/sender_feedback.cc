@@ -9,6 +9,7 @@ namespace {
 
 constexpr uint64_t kStepNs = 24 * kNanosPerMilli;       // reports come every 25 ms, and every 5 ms while there are holes
 constexpr uint64_t kSilenceNs = 40 * kNanosPerMilli;    // a loaded path brings something more often than this
+constexpr uint64_t kMarginNs = 6 * kNanosPerMilli;      // of a passage that is only known from round trips
 constexpr uint64_t kCarriesNs = 150 * kNanosPerMilli;   // bulk left within: its mark is moving
 constexpr uint64_t kRepairExtraNs = 13 * kNanosPerMilli;  // beyond a round trip, until a repair is there
 constexpr uint64_t kHoldExtraNs = 120 * kNanosPerMilli;   // until a path's death is noticed
@@ -164,8 +165,10 @@ void Sender::step_equaliser(uint64_t now) {
 bool Sender::silent(uint64_t now, const Report& report, const PathReport& f) const {
   const SenderPath& path = *paths_[f.path];
   const uint64_t age_ns = f.last_age_us * 1000;
-  uint64_t from = now - std::min(now, age_ns);
-  uint64_t until = now - std::min(now, path.rtt_ns + 10 * kNanosPerMilli);
+  // There by this path, back by the quickest.
+  const uint64_t around = (path.min_rtt_ns + fastest_rtt()) / 2;
+  uint64_t from = now - std::min(now, age_ns + around);
+  uint64_t until = now - std::min(now, around + path.rtt_ns - path.min_rtt_ns + kMarginNs);
   if (path.delay.known()) {
     // In our clock: when a packet left that came at a time of the receiver's, by the quickest and by the slowest passage.
     const int64_t reported = static_cast<int64_t>(report.time_us * 1000);
@@ -206,7 +209,7 @@ void Sender::exclude(uint64_t now, PathId id, Reason reason) {
 void Sender::rejoin(PathId id) {
   SenderPath& path = *paths_[id];
   path.exclusion.rejoin();
-  path.rate.restart(std::max(path.rate.rate(), PathRate::kInitial) / 2);
+  path.rate.restart(std::max(path.rate.best_delivered(), 4e6) / 2);
   path.judge.reset();
   refresh();
 }

@@ -1,8 +1,8 @@
-// One continuous order over all transport sessions: (session, counter) <-> order. A rekey in mid-flow begins a session at
-// counter 0 while the last packets of the one before may still be under way by a slower path.
+// One continuous order over all transport sessions: (session, counter) <-> order. A rekey in mid-flow begins a session
+// at counter 0 while the last packets of the one before may still be under way by a slower path.
 //
-// A session's place in the order is fixed when its first packet comes: behind all that came before, with a gap for those
-// that are still to come. The gap looks like a hole and is proven like one; no packet was ever in it.
+// A session's place in the order is fixed when its first packet comes: behind all that came before, with a gap for
+// those that are still to come. The gap looks like a hole and is proven like one; no packet was ever in it.
 #pragma once
 
 #include <array>
@@ -28,8 +28,8 @@ class SessionOrder {
 
   // A session under which packets may come from now on. Again: nothing.
   void start(SessionIndex session);
-  // Of a packet that came. None: the session is unknown, or its counter ran beyond the gap after the next had begun; such
-  // a packet has no place.
+  // Of a packet that came. None: the session is unknown, or its counter ran beyond the gap after the next had begun;
+  // such a packet has no place.
   std::optional<uint64_t> order(SessionIndex session, uint64_t counter);
   // The first session that has an order at or behind this.
   std::optional<Extent> extent_from(uint64_t order) const;
