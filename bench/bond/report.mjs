@@ -73,20 +73,24 @@ ${timeChart({ title, unit: 'Mbit/s', stepS, lines, marks, bands })}
 ${timeChart({ title: 'Delay', unit: 'ms', stepS, lines: delays, marks, bands })}`;
 }
 
-/** @param {readonly object[]} real of bench/bond/real: {row, scenario, gate, figure, base, met, series} each */
+/** @param {readonly object[]} real of bench/bond/real: {row, scenario, gate, figure, base, met, series, delays} each */
 function renderReal(real) {
   const rows = Array.isArray(real) ? real : (real.findings ?? []);
   const cells = rows.map(({ row, scenario, gate, figure, base, met }) => [
     ...[row, scenario, gate, figure, base ?? ''].map((cell) => escapeHtml(`${cell}`)),
     met === undefined ? '' : `<span class="${met ? 'good' : 'bad'}">${met ? 'yes' : 'NO'}</span>`,
   ]);
-  const charts = rows
-    .filter(({ series }) => series?.lines?.length > 0)
-    .map(({ row, scenario, series }) => {
-      const lines = series.lines.map((each, i) => ({ colour: PATH_COLOURS[i % 4], ...each }));
-      const { stepS = 1, unit = 'Mbit/s', marks } = series;
-      return timeChart({ title: `${row}: ${scenario}`, unit, stepS, lines, marks });
-    });
+  const charts = rows.flatMap(({ row, scenario, series, delays }) =>
+    [series, delays]
+      .filter((drawing) => drawing?.lines?.length > 0)
+      .map(({ stepS = 1, unit = 'Mbit/s', marks, lines }) => {
+        const coloured = lines.map((each, i) => ({
+          colour: i === 0 ? GOODPUT : PATH_COLOURS[(i - 1) % PATH_COLOURS.length],
+          ...each,
+        }));
+        return timeChart({ title: `${row}: ${scenario}`, unit, stepS, lines: coloured, marks });
+      }),
+  );
   return `<h2>With real kernels</h2>
 ${table(['row', 'scenario', 'gate', 'figure', 'best single link', 'met'], cells)}
 ${charts.join('\n')}`;

@@ -63,10 +63,19 @@ void UdpFlow::receive(std::span<const uint8_t> packet, bool at_far) {
     return;
   }
   seen_[number] = true;
-  if (number < highest_) ++inversions_;
-  highest_ = std::max(highest_, number);
   bytes_ += kind_.length - 28;
   arrived_.push_back({sent_at_[number], ends_.loop.now(), number});
+}
+
+uint64_t UdpFlow::inversions(double from) const {
+  const uint64_t begin = kStart + seconds(from);
+  uint64_t count = 0;
+  uint32_t highest = 0;
+  for (const Arrived& each : arrived_) {
+    if (each.number < highest && each.sent_at >= begin) ++count;
+    highest = std::max(highest, each.number);
+  }
+  return count;
 }
 
 double UdpFlow::delay_ms(double quantile, double from, double to) const {

@@ -71,9 +71,10 @@ class UdpFlow : public Flow {
 
   uint64_t sent() const { return sent_; }
   const std::vector<Arrived>& arrived() const { return arrived_; }
-  uint64_t inversions() const { return inversions_; }
   uint64_t duplicates() const { return duplicates_; }
-  // Of those sent in [from, to), seconds from the beginning.
+  // That came after a later one; of those sent from then on, seconds from the beginning.
+  uint64_t inversions(double from = 0) const;
+  // Of those sent in [from, to).
   double delay_ms(double quantile, double from, double to) const;
   double lost_share(double from, double to) const;
   // The longest time in [from, to) without an arrival.
@@ -86,8 +87,8 @@ class UdpFlow : public Flow {
   Random random_;
   Alarm alarm_;
   uint64_t until_ = 0, bytes_ = 0;
-  uint32_t sent_ = 0, highest_ = 0;
-  uint64_t inversions_ = 0, duplicates_ = 0;
+  uint32_t sent_ = 0;
+  uint64_t duplicates_ = 0;
   std::vector<bool> seen_;
   std::vector<uint64_t> sent_at_;
   std::vector<Arrived> arrived_;

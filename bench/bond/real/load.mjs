@@ -5,7 +5,8 @@ import { Child, run, sleep, waitFor } from '../../throughput/command.mjs';
 import { BenchError } from '../../throughput/errors.mjs';
 import { inside } from '../../throughput/topology.mjs';
 
-const INTERVAL_S = 0.25;
+export const INTERVAL_S = 0.25;
+export const CALL_PPS = 50;
 const CALL_PORT = '5203';
 const SLACK_MS = 20_000;
 
@@ -16,7 +17,7 @@ const SLACK_MS = 20_000;
  *   without congestion no stream
  * @typedef {{t: number, value: number}} Point
  * @typedef {{goodput: Point[], uplinks: Point[][], delay: Point[], call: object | null,
- *   marks: {t: number, label: string}[]}} Course
+ *   marks: {t: number, label: string}[], relayLate: {packets: number, late: number, worstMs: number}}} Course
  *   goodput of the stream and rate of each uplink in Mbit/s; delay of the call's datagrams in ms; t in seconds since the
  *   stream's beginning
  */
@@ -58,7 +59,7 @@ export async function runLoad(scene, load) {
   const heard = (await call?.finish()) ?? null;
   const delay = (heard?.series ?? []).map(([ms, value]) => ({ t: ms / 1000, value }));
   if (heard) delete heard.series;
-  return { goodput, uplinks, delay, call: heard, marks };
+  return { goodput, uplinks, delay, call: heard, marks, relayLate: scene.relayLate };
 }
 
 async function startStream({ a, b }, { seconds, congestion }) {
@@ -86,14 +87,15 @@ async function startStream({ a, b }, { seconds, congestion }) {
   };
 }
 
-/** A call from n1 to n2: 50 datagrams a second of 172 bytes, marked EF. */
+/** A call from n1 to n2: datagrams of 172 bytes, marked EF. */
 async function startCall({ a, b }, seconds) {
   const program = join(await buildBenchmarks(['udp_call']), 'udp_call');
   const receiver = new Child(
     inside(b.netns, [program, 'receive', b.address, CALL_PORT, '--series']),
   );
   await waitFor('udp_call listens', 5000, () => receiver.stderr().includes('ready'));
-  const to = [program, 'send', b.address, CALL_PORT, '--seconds', `${seconds}`];
+  const rate = ['--seconds', `${seconds}`, '--pps', `${CALL_PPS}`];
+  const to = [program, 'send', b.address, CALL_PORT, ...rate];
   const sender = new Child(inside(a.netns, to));
   return {
     async finish() {

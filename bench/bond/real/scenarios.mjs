@@ -42,7 +42,7 @@ function filled(gate, timesBest = 0) {
     const parts = uplinks.map((points) => mean(points, START_S, seconds));
     const total = parts.reduce((a, b) => a + b, 0);
     return {
-      figure: `${mbps(value)}, ${percent(share)} of the sum; ${percent(gate)} after ${Number.isFinite(at) ? `${at.toFixed(1)} s` : 'never'}; shares ${parts.map((part) => percent(part / total)).join(' / ')}`,
+      figure: `${mbps(value)}, ${percent(share)} of the sum; ${percent(gate)} ${Number.isFinite(at) ? `after ${at.toFixed(1)} s` : 'never reached'}; shares ${parts.map((part) => percent(part / total)).join(' / ')}`,
       value: share,
       met: share >= gate && value >= timesBest * base.best,
     };

@@ -103,6 +103,8 @@ export class Scene {
     this.hosts = [new Host(serial, 1), new Host(serial, 2)];
     [this.a, this.b] = this.hosts;
     this.uplinks = 0;
+    /** How late the relay itself was: a busy machine impairs too. */
+    this.relayLate = { packets: 0, late: 0, worstMs: 0 };
   }
 
   async #start(links, bond, seed) {
@@ -159,7 +161,10 @@ export class Scene {
 
   /** IP bytes by each of n1's uplinks so far, as they came through: away from it, and to it. */
   async carried() {
-    const { ports } = await this.relay.command('stats');
+    const { ports, packets, late, worstLateMs } = await this.relay.command('stats');
+    this.relayLate.packets += packets;
+    this.relayLate.late += late;
+    this.relayLate.worstMs = Math.max(this.relayLate.worstMs, worstLateMs);
     return Array.from({ length: this.uplinks }, (_, i) => ({
       up: ports[`n1.${i}`].up.deliveredBytes,
       down: ports[`n1.${i}`].down.deliveredBytes,

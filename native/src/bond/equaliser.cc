@@ -10,6 +10,7 @@ namespace {
 constexpr uint64_t kLeastDifference = 2 * kNanosPerMilli;
 constexpr uint64_t kMostDifference = 150 * kNanosPerMilli;
 constexpr double kWorthIt = 0.2;     // of the fastest's rate: what the others must have to offer
+constexpr double kWorthKeeping = 0.05;  // the same where it costs nothing: flows that know no shorter round trip
 constexpr double kFilled = 0.7;      // of its rate: the fastest path is used up
 constexpr double kFree = 0.9;        // of a round trip: so much longer costs nothing
 constexpr double kStepScore = 0.025;
@@ -83,7 +84,7 @@ void Equaliser::step(const Step& s) {
   const bool undisturbed = phase_ == Phase::kOff ? s.now - last_unpadded_ns_ > kNanosPerSecond || last_unpadded_ns_ == 0
                                                  : phase_ != Phase::kRung;
   early_possible_ = v.usable >= 2 && early_credit_ > 0 && difference_ns_ > kLeastDifference &&
-                    v.others >= kWorthIt * v.fast_rate && undisturbed;
+                    v.others >= kWorthKeeping * v.fast_rate && undisturbed;
 }
 
 void Equaliser::off(const Step& s, const View& v) {
@@ -122,7 +123,7 @@ void Equaliser::padded(const Step& s, const View& v) {
     case Phase::kFull:
       pad_ns_ = difference_ns_;
       if (in_phase > kLeaveNs) early_credit_ = kCredit;
-      if (in_phase > kNanosPerSecond && v.others < 0.75 * kWorthIt * v.fast_rate) {
+      if (in_phase > kNanosPerSecond && v.others < kWorthKeeping * v.fast_rate) {
         early_credit_ = 0;
         enter(s.now, Phase::kOff, 0);
       } else if (!judged_ && in_phase > kJudgeNs) {

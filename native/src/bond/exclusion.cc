@@ -10,6 +10,7 @@ namespace {
 constexpr uint32_t kLossSteps = 11;     // about 0.3 s
 constexpr uint64_t kLossPackets = 50;
 constexpr double kTooLossy = 0.03;
+constexpr uint64_t kLeastLost = 8;      // fewer may be chance on a path that loses 1 %
 constexpr uint64_t kLeastExclusionNs = kNanosPerSecond;
 constexpr uint64_t kRejoinProbes = 20;
 constexpr double kRejoinLoss = 0.01;
@@ -45,6 +46,7 @@ Exclusion::Window Exclusion::window(uint32_t steps) const {
   Window w;
   w.sent = last.sent - first.sent;
   const double received = static_cast<double>(last.received - first.received);
+  w.lost = w.sent > last.received - first.received ? w.sent - (last.received - first.received) : 0;
   w.loss = w.sent > 0 ? std::clamp(1 - received / static_cast<double>(w.sent), 0.0, 1.0) : 0;
   return w;
 }
@@ -57,7 +59,7 @@ bool Exclusion::too_lossy(uint64_t sent, uint64_t received) {
   points_[count_++ % kPoints] = {sent, received};
   if (excluded_ || count_ < 4) return false;
   const Window w = window(kLossSteps);
-  return w.sent >= kLossPackets && w.loss > kTooLossy;
+  return w.sent >= kLossPackets && w.lost >= kLeastLost && w.loss > kTooLossy;
 }
 
 bool Exclusion::too_silent(uint64_t from, uint64_t until, uint64_t silent_ns, uint64_t longest_gap_ns) const {
@@ -77,7 +79,7 @@ void Exclusion::exclude(uint64_t now, Reason reason) {
 bool Exclusion::may_rejoin(uint64_t now, bool alive) const {
   if (!excluded_ || now - since_ns_ < kLeastExclusionNs || !alive || count_ < 2) return false;
   const Window w = window(kPoints - 1);
-  return w.sent >= kRejoinProbes && w.loss < kRejoinLoss;
+  return w.sent >= kRejoinProbes && (w.loss < kRejoinLoss || (w.lost <= 1 && w.sent >= 2 * kRejoinProbes));
 }
 
 bool Exclusion::may_rejoin_idle(uint64_t now) const {

@@ -55,7 +55,7 @@ class Exclusion {
     uint64_t sent = 0, received = 0;
   };
   struct Window {
-    uint64_t sent = 0;
+    uint64_t sent = 0, lost = 0;
     double loss = 0;
   };
   Window window(uint32_t steps) const;

@@ -13,11 +13,14 @@ constexpr double kTestShare = 0.85;         // of what was delivered: below any 
 constexpr double kExpectedLosses = 10;      // at the old loss, before the test is judged
 constexpr double kGone = 0.35;              // of the old loss: what is left of it if it was congestion
 constexpr uint64_t kGiveUpNs = 5 * kNanosPerSecond;  // too little traffic to judge
-constexpr uint64_t kFirstTrustNs = 20 * kNanosPerSecond;
+constexpr uint64_t kFirstTrustNs = 60 * kNanosPerSecond;
 constexpr uint64_t kLongestTrustNs = 300 * kNanosPerSecond;
 constexpr uint64_t kFirstAttemptNs = 2 * kNanosPerSecond;
 constexpr uint64_t kLongestAttemptNs = 20 * kNanosPerSecond;
 constexpr double kAttempt = 1.02;
+constexpr double kUsed = 0.7;
+constexpr double kBelowCap = 0.9;
+constexpr uint64_t kSettleNs = 200 * kNanosPerMilli;
 
 }  // namespace
 
@@ -43,6 +46,7 @@ double LossJudge::step(const Step& s) {
     case Phase::kCalm: break;
   }
   if (lost_ < kLeastLosses || loss_ < kLeastLoss) return s.rate;
+  if (s.offered < kUsed * s.rate) return s.rate;  // it is not our rate that is too high
   if (s.now < trusted_until_ns_ && loss_ < 2 * chance_ + kLeastLoss) return s.rate;
   return begin_test(s, now);
 }
@@ -75,12 +79,7 @@ double LossJudge::test(const Step& s, const Count& now) {
   const double loss = loss_between(from_, now);
   count_ = 0;
   if (loss >= kGone * loss_before_) {
-    ++judged_random_;
-    phase_ = Phase::kCalm;
-    chance_ = loss;
-    trust_ns_ = std::clamp(2 * trust_ns_, kFirstTrustNs, kLongestTrustNs);
-    trusted_until_ns_ = s.now + trust_ns_;
-    return rate_before_;
+    return call_it_chance(s.now, loss);
   }
   ++judged_congested_;
   phase_ = Phase::kCapped;
@@ -93,9 +92,23 @@ double LossJudge::test(const Step& s, const Count& now) {
   return cap_;
 }
 
+double LossJudge::call_it_chance(uint64_t now, double loss) {
+  ++judged_random_;
+  phase_ = Phase::kCalm;
+  chance_ = loss;
+  trust_ns_ = std::clamp(2 * trust_ns_, kFirstTrustNs, kLongestTrustNs);
+  trusted_until_ns_ = now + trust_ns_;
+  return rate_before_;
+}
+
 double LossJudge::capped(const Step& s, const Count& now) {
   const double loss = loss_between(from_, now);
   const double lost = loss * static_cast<double>(now.sent - from_.sent);
+  // Below what passed without loss before: then it had been luck.
+  const bool below = s.offered < kBelowCap * cap_;
+  if (below && lost >= kLeastLosses && loss > chance_ + kLeastLoss && s.now > since_ns_ + 4 * s.rtt_ns + kSettleNs) {
+    return call_it_chance(s.now, loss);
+  }
   if (lost >= kLeastLosses && loss > chance_ + kLeastLoss && s.now - since_ns_ > s.rtt_ns) {
     // Too much again: back, and a longer time until the next attempt.
     cap_ = 0.985 * std::min(s.delivered, cap_);

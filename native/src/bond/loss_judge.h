@@ -50,6 +50,7 @@ class LossJudge {
   double begin_test(const Step& step, const Count& now);
   double test(const Step& step, const Count& now);
   double capped(const Step& step, const Count& now);
+  double call_it_chance(uint64_t now, double loss);
 
   static constexpr uint32_t kPoints = 41;  // a second of steps
 

@@ -56,7 +56,7 @@ void PathRate::measure(const Step& s) {
   delivered_ = static_cast<double>(s.received_bytes - first.received) * 8e6 /
                static_cast<double>(s.report_time_us - first.report_time_us);
   offered_ = static_cast<double>(s.sent_bytes - first.sent) * 8e9 / static_cast<double>(s.now - first.now);
-  if (offered_ > 0.3 * best_) best_ *= 0.9995;
+  if (offered_ > kUsed * rate_) best_ *= 0.9995;
   best_ = std::max(best_, delivered_);
 }
 

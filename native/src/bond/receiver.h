@@ -67,7 +67,8 @@ class Receiver {
   // When expire(), report_due() or nack_due() has something; kNever = not before another packet.
   uint64_t next_deadline() const;
   void expire(uint64_t now, Released& released);
-  // At 25 ms while packets come, 5 ms while some wait, every second when idle, and not at all after 30 s of that.
+  // At 25 ms while packets come and for a moment after, 5 ms while some wait, then ever more rarely down to every second,
+  // and not at all after 30 s of that.
   std::optional<Report> report_due(uint64_t now);
   // Goes with a report, while anything is missing.
   std::optional<Nack> nack_due(uint64_t now);

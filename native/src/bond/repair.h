@@ -23,7 +23,7 @@ class Repair {
   // `fastest_rtt_ns`: of the path that a repair takes.
   Verdict judge(uint64_t now, const SentPacket& packet, const Origin& origin, uint64_t fastest_rtt_ns) const;
   // One is sent again.
-  void spend() { tokens_ -= 1; }
+  void spend() { tokens_ = tokens_ < 1 ? 0 : tokens_ - 1; }
 
  private:
   static constexpr double kShare = 0.03;

@@ -140,6 +140,7 @@ class Sender {
   void resend(uint64_t now, uint64_t order, SentPacket& packet, PathId by);
   PathState describe(uint64_t now) const;
   uint64_t fastest_rtt() const;
+  PathId next_best(PathId best) const;
   // Whether one of the others could take over.
   bool another_lives(PathId id) const;
 

@@ -14,6 +14,7 @@ constexpr uint64_t kCarriesNs = 150 * kNanosPerMilli;   // bulk left within: its
 constexpr uint64_t kRepairExtraNs = 13 * kNanosPerMilli;  // beyond a round trip, until a repair is there
 constexpr uint64_t kHoldExtraNs = 120 * kNanosPerMilli;   // until a path's death is noticed
 constexpr uint64_t kMostHoldNs = 250 * kNanosPerMilli;
+constexpr double kMuchLoss = 0.003;                     // repairs go by two paths
 constexpr uint64_t kMostEvacuated = 4096;
 constexpr uint64_t kMostEvacuationWaitNs = 250 * kNanosPerMilli;
 constexpr uint64_t kDecayEveryNs = 100 * kNanosPerMilli;
@@ -247,9 +248,18 @@ void Sender::resend(uint64_t now, uint64_t order, SentPacket& packet, PathId by)
   ++paths_[packet.path]->repaired_packets;
 }
 
+PathId Sender::next_best(PathId best) const {
+  PathId next = kNoPath;
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (i != best && has(usable_, i) && (next == kNoPath || paths_[i]->delay_ns < paths_[next]->delay_ns)) next = i;
+  }
+  return next;
+}
+
 void Sender::on_nack(uint64_t now, const Nack& nack) {
   if (!policy_.repair || std::popcount(usable_) < 2) return;
   const PathId by = best_path();
+  const PathId second = paths_[by]->judge.recent_loss() > kMuchLoss ? next_best(by) : kNoPath;
   const uint64_t rtt = fastest_rtt();
   for (const Nack::Range& range : nack.ranges) {
     for (uint32_t i = 0; i < range.count; ++i) {
@@ -264,6 +274,11 @@ void Sender::on_nack(uint64_t now, const Nack& nack) {
           if (packet->resent == 0) ++paths_[packet->path]->lost_packets;
           repair_.spend();
           resend(now, *order, *packet, by);
+          if (second != kNoPath) {
+            // A repair that is lost as well comes too late.
+            repair_.spend();
+            paths_[second]->pacer.place_repair(*order, packet->length);
+          }
           break;
         case Repair::Verdict::kRefuse:
           if (packet->resent == 0 && !packet->given_up) ++paths_[packet->path]->lost_packets;

@@ -3,11 +3,12 @@
 
 export interface SwimConfig {
   /**
-   * One member is probed in each interval, x (awareness + 1). A killed member is probed by somebody within one interval
-   * on average (e / (e - 1) = 1.58 intervals, whatever N is) and suspected when that probe has failed.
+   * One member is probed in each interval T, x (awareness + 1). Somebody's probe reaches a killed member after an
+   * exponential time of mean T, whatever N is, and has failed after T: it is suspected after T (1 - ln(1 - p)) in the share p
+   * of all cases, 1.7 T in half of them.
    */
   readonly probeIntervalMs: number;
-  /** An ack is waited for max(this, `probeTimeoutRtts` x RTT), capped; then others are asked to try. */
+  /** An ack is waited for max(this, `probeTimeoutRtts` x RTT), capped; then others are asked to try. Pings meanwhile: probe.ts. */
   readonly probeTimeoutMs: number;
   readonly probeTimeoutMaxMs: number;
   readonly probeTimeoutRtts: number;
