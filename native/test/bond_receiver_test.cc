@@ -155,7 +155,7 @@ TEST(BondReceiver, ARepairThatIsAheadOnItsPathIsTakenForBulk) {
 }
 
 TEST(BondReceiver, SamplesSpreadOverTheInterval) {
-  ReceivingEnd end(1);
+  ReceivingEnd end;
   for (uint64_t i = 0; i < 100; ++i) end.bulk(kStart + i * kMs / 10, 0, i);
   const Report report = *end.receiver.report_due(kStart + 10 * kMs);
   const PathReport path = of_path(report, 0);

@@ -40,7 +40,8 @@ class Namespace {
 
 inline void shell(const std::string& command) { ASSERT_EQ(std::system(command.c_str()), 0) << command; }
 
-inline std::unique_ptr<peer::Keypair> keypair(uint32_t local, uint32_t remote, uint8_t send, uint8_t receive, bool initiator) {
+inline std::unique_ptr<peer::Keypair> keypair(uint32_t local, uint32_t remote, uint8_t send, uint8_t receive,
+                                              bool initiator) {
   auto k = std::make_unique<peer::Keypair>();
   k->local_index = local;
   k->remote_index = remote;

@@ -73,7 +73,7 @@ export class PeerBond {
   #policy = '';
   #paths: readonly JudgedPath[] = [];
   /** By path id: what had been carried when it was last looked at. */
-  #carried = new Map<number, number>();
+  #carried = new Map<number, { readonly sent: number; readonly received: number }>();
   /** Orders name an uplink, or an uplink and an endpoint: they outlive the path. */
   #pinned: string | null = null;
   readonly #drained = new Set<string>();
@@ -251,15 +251,15 @@ export class PeerBond {
   #count(status: BondStatus, uplinks: readonly Uplink[]): void {
     const carried = new Map(this.#carried);
     for (const path of status.paths) {
-      const packets = path.sentPackets + path.receivedPackets;
       const header = path.way.remote.address.length === 4 ? 28 : 48;
-      const bytes = path.sentBytes + path.receivedBytes + packets * header;
-      const before = this.#carried.get(path.id) ?? 0;
-      carried.set(path.id, bytes);
+      const sent = path.sentBytes + path.sentPackets * header;
+      const received = path.receivedBytes + path.receivedPackets * header;
+      const before = this.#carried.get(path.id) ?? { sent: 0, received: 0 };
+      carried.set(path.id, { sent, received });
       const uplink = uplinkOf(uplinks, path.way);
-      // a path that was begun anew may count on, or from 0
-      if (uplink !== undefined)
-        this.#env.usage.add(uplink, bytes < before ? bytes : bytes - before);
+      if (uplink !== undefined) {
+        this.#env.usage.add(uplink, since(before.sent, sent) + since(before.received, received));
+      }
     }
     this.#carried = carried;
   }
@@ -277,6 +277,11 @@ export class PeerBond {
       else this.#env.log.info('path fails', { ...fields, reason: status.reason });
     }
   }
+}
+
+/** What a counter grew by; a path that was begun anew may count on, or from 0. */
+function since(before: number, now: number): number {
+  return now < before ? now : now - before;
 }
 
 /** It may be lossy, or not be used. */

@@ -9,12 +9,12 @@ namespace {
 
 constexpr uint64_t kLeastDifference = 2 * kNanosPerMilli;
 constexpr uint64_t kMostDifference = 150 * kNanosPerMilli;
-constexpr double kWorthIt = 0.2;     // of the fastest's rate: what the others must have to offer
+constexpr double kWorthIt = 0.2;        // of the fastest's rate: what the others must have to offer
 constexpr double kWorthKeeping = 0.05;  // the same where it costs nothing: flows that know no shorter round trip
-constexpr double kFilled = 0.7;      // of its rate: the fastest path is used up
-constexpr double kFree = 0.9;        // of a round trip: so much longer costs nothing
+constexpr double kFilled = 0.7;         // of its rate: the fastest path is used up
+constexpr double kFree = 0.9;           // of a round trip: so much longer costs nothing
 constexpr double kStepScore = 0.025;
-constexpr double kEnough = 0.5;      // half a second of it
+constexpr double kEnough = 0.5;                            // half a second of it
 constexpr uint64_t kBbrWindowNs = 9'800 * kNanosPerMilli;  // just before BBR measures its round trip anew
 constexpr uint64_t kLeaveNs = 3 * kNanosPerSecond;
 constexpr uint64_t kAloneNs = 15 * kNanosPerSecond;
@@ -70,13 +70,24 @@ void Equaliser::on_early_flow(uint64_t now) {
   }
 }
 
+void Equaliser::on_established_bulk(uint64_t now) {
+  if (pad_ns_ != 0) return;
+  if (last_unpadded_ns_ == 0 || now - last_unpadded_ns_ > kNanosPerSecond) unpadded_since_ns_ = now;
+  last_unpadded_ns_ = now;
+}
+
 void Equaliser::step(const Step& s) {
   const View v = look(s);
-  if (v.usable >= 2) alone_since_ns_ = 0;
-  else if (alone_since_ns_ == 0) alone_since_ns_ = s.now;
+  if (v.usable >= 2)
+    alone_since_ns_ = 0;
+  else if (alone_since_ns_ == 0)
+    alone_since_ns_ = s.now;
   if (v.usable >= 2) {
     difference_ns_ = v.difference_ns > kMostDifference ? 0 : v.difference_ns;
-    if (phase_ == Phase::kOff) off(s, v); else padded(s, v);
+    if (phase_ == Phase::kOff)
+      off(s, v);
+    else
+      padded(s, v);
   } else if (s.now - alone_since_ns_ > kAloneNs && phase_ != Phase::kOff) {
     // The other path may have come back meanwhile, and its flows with it; it has not.
     enter(s.now, Phase::kOff, 0);
@@ -89,7 +100,6 @@ void Equaliser::step(const Step& s) {
 
 void Equaliser::off(const Step& s, const View& v) {
   pad_ns_ = 0;
-  if (last_unpadded_ns_ == 0 || s.now - last_unpadded_ns_ > kNanosPerSecond) unpadded_since_ns_ = s.now;
   const bool full = !v.fast_starting && v.fast_offered > kFilled * v.fast_rate && s.waited_ns != 0 &&
                     s.now - s.waited_ns < kNanosPerSecond;
   score_ = std::clamp(score_ + (full ? kStepScore : -kStepScore), -1.0, 1.0);
@@ -101,8 +111,10 @@ void Equaliser::off(const Step& s, const View& v) {
   last_busy_ns_ = s.now;
   judged_ = false;
   const auto free = static_cast<uint64_t>(kFree * static_cast<double>(s.fast_rtt_ns));
-  if (difference_ns_ <= free) enter(s.now, Phase::kFull, difference_ns_);
-  else enter(s.now, Phase::kRung, free);
+  if (difference_ns_ <= free)
+    enter(s.now, Phase::kFull, difference_ns_);
+  else
+    enter(s.now, Phase::kRung, free);
 }
 
 void Equaliser::padded(const Step& s, const View& v) {
@@ -113,8 +125,10 @@ void Equaliser::padded(const Step& s, const View& v) {
     case Phase::kEarly: {
       pad_ns_ = difference_ns_;
       const bool needed = s.waited_ns > since_ns_ || v.delivered > kFilled * v.fast_rate;
-      if (needed && in_phase > kNanosPerSecond / 2) enter(s.now, Phase::kFull, difference_ns_);
-      else if (in_phase > kLeaveNs) enter(s.now, Phase::kOff, 0);
+      if (needed && in_phase > kNanosPerSecond / 2)
+        enter(s.now, Phase::kFull, difference_ns_);
+      else if (in_phase > kLeaveNs)
+        enter(s.now, Phase::kOff, 0);
       break;
     }
     case Phase::kRung:

@@ -7,10 +7,10 @@
 namespace weft::bond {
 namespace {
 
-constexpr uint32_t kLossSteps = 11;     // about 0.3 s
+constexpr uint32_t kLossSteps = 11;  // about 0.3 s
 constexpr uint64_t kLossPackets = 50;
 constexpr double kTooLossy = 0.03;
-constexpr uint64_t kLeastLost = 8;      // fewer may be chance on a path that loses 1 %
+constexpr uint64_t kLeastLost = 8;  // fewer may be chance on a path that loses 1 %
 constexpr uint64_t kLeastExclusionNs = kNanosPerSecond;
 constexpr uint64_t kRejoinProbes = 20;
 constexpr double kRejoinLoss = 0.01;

@@ -36,8 +36,9 @@ class Exclusion {
   bool too_lossy(uint64_t sent, uint64_t received);
   // What was lost was congestion, and has been answered.
   void forget_losses() { count_ = 0; }
-  // What a report says of silence: nothing came for `silent_ns`. What left after `from` came after that began, what left
-  // before `until` should have come by now. True: dead. `longest_gap_ns`: tolerated; a little more if hardly anything left.
+  // What a report says of silence: nothing came for `silent_ns`. What left after `from` came after that began, what
+  // left before `until` should have come by now. True: dead. `longest_gap_ns`: tolerated; a little more if hardly
+  // anything left.
   bool too_silent(uint64_t from, uint64_t until, uint64_t silent_ns, uint64_t longest_gap_ns) const;
   LeaveHistory& left() { return left_; }
 

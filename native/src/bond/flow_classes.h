@@ -1,8 +1,8 @@
 // What each packet is to the scheduler: the first stage of the way out.
 //
 //   latency   UDP marked EF (RFC 3246)
-//   sparse    a flow's first 30 kB, counted in packets above 200 bytes: pure acknowledgements stay sparse; again after 0.5 s of silence
-//   bulk      the rest
+//   sparse    a flow's first 30 kB, counted in packets above 200 bytes: pure acknowledgements stay sparse; again after
+//   0.5 s of silence bulk      the rest
 //
 // The control plane's rules come first.
 #pragma once

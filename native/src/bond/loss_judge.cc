@@ -9,9 +9,9 @@ namespace {
 
 constexpr uint64_t kLeastLosses = 6;
 constexpr double kLeastLoss = 0.004;
-constexpr double kTestShare = 0.85;         // of what was delivered: below any policer that let so much through
-constexpr double kExpectedLosses = 10;      // at the old loss, before the test is judged
-constexpr double kGone = 0.35;              // of the old loss: what is left of it if it was congestion
+constexpr double kTestShare = 0.85;     // of what was delivered: below any policer that let so much through
+constexpr double kExpectedLosses = 10;  // at the old loss, before the test is judged
+constexpr double kGone = 0.35;          // of the old loss: what is left of it if it was congestion
 constexpr uint64_t kGiveUpNs = 5 * kNanosPerSecond;  // too little traffic to judge
 constexpr uint64_t kFirstTrustNs = 60 * kNanosPerSecond;
 constexpr uint64_t kLongestTrustNs = 300 * kNanosPerSecond;
@@ -41,9 +41,12 @@ double LossJudge::step(const Step& s) {
   const Count now{s.sent, s.received};
   measure(s, now);
   switch (phase_) {
-    case Phase::kTesting: return test(s, now);
-    case Phase::kCapped: return capped(s, now);
-    case Phase::kCalm: break;
+    case Phase::kTesting:
+      return test(s, now);
+    case Phase::kCapped:
+      return capped(s, now);
+    case Phase::kCalm:
+      break;
   }
   if (lost_ < kLeastLosses || loss_ < kLeastLoss) return s.rate;
   if (s.offered < kUsed * s.rate) return s.rate;  // it is not our rate that is too high
@@ -109,7 +112,7 @@ double LossJudge::capped(const Step& s, const Count& now) {
   if (below && lost >= kLeastLosses && loss > chance_ + kLeastLoss && s.now > since_ns_ + 4 * s.rtt_ns + kSettleNs) {
     return call_it_chance(s.now, loss);
   }
-  if (lost >= kLeastLosses && loss > chance_ + kLeastLoss && s.now - since_ns_ > s.rtt_ns) {
+  if (lost >= kLeastLosses && loss > chance_ + kLeastLoss && s.now > since_ns_ + s.rtt_ns) {
     // Too much again: back, and a longer time until the next attempt.
     cap_ = 0.985 * std::min(s.delivered, cap_);
     attempt_ns_ = std::min(2 * attempt_ns_, kLongestAttemptNs);

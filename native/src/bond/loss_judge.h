@@ -16,14 +16,14 @@ class LossJudge {
  public:
   struct Step {
     uint64_t now = 0;
-    uint64_t sent = 0;       // packets of the path, up to the highest that came
-    uint64_t received = 0;   // of these
-    double rate = 0;         // believed now
-    double delivered = 0;    // bits/s
+    uint64_t sent = 0;      // packets of the path, up to the highest that came
+    uint64_t received = 0;  // of these
+    double rate = 0;        // believed now
+    double delivered = 0;   // bits/s
     double offered = 0;
     uint64_t rtt_ns = 0;
     bool starting = false;
-    bool waited = false;     // there is demand
+    bool waited = false;  // there is demand
   };
   // The rate that is to be believed from now on.
   double step(const Step& step);
@@ -60,17 +60,17 @@ class LossJudge {
   double loss_ = 0;
   uint64_t lost_ = 0;
 
-  uint64_t since_ns_ = 0;      // of the phase, or of the last attempt
-  Count from_;                 // counted from here
+  uint64_t since_ns_ = 0;  // of the phase, or of the last attempt
+  Count from_;             // counted from here
   bool counting_ = false;
-  double loss_before_ = 0;     // that made us test
+  double loss_before_ = 0;  // that made us test
   double rate_before_ = 0;
   double delivered_before_ = 0;
-  double chance_ = 0;          // what is lost by chance, as last found
+  double chance_ = 0;              // what is lost by chance, as last found
   uint64_t trusted_until_ns_ = 0;  // loss up to about chance_ is believed to be chance
   uint64_t trust_ns_ = 0;
   double cap_ = 0;
-  uint64_t attempt_ns_ = 0;    // between attempts
+  uint64_t attempt_ns_ = 0;  // between attempts
   uint32_t judged_random_ = 0, judged_congested_ = 0;
 };
 

@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kQueueHigh = 6 * kNanosPerMilli;
 constexpr int64_t kQueueVeryHigh = 30 * kNanosPerMilli;
 constexpr int64_t kQueueLow = 3 * kNanosPerMilli;
-constexpr double kUsed = 0.75;          // of the rate: it was tried
+constexpr double kUsed = 0.75;            // of the rate: it was tried
 constexpr double kAboveDelivered = 1.08;  // the most that is believed beyond what was ever delivered
 constexpr uint64_t kAfterCutNs = 400 * kNanosPerMilli;
 constexpr double kGrowth = 0.008;  // a step
@@ -28,6 +28,7 @@ constexpr double kStepNs = 25.0 * kNanosPerMilli;
 
 void PathRate::cut(uint64_t now, double rate) {
   set(rate);
+  if (starting_) started_ns_ = now;
   starting_ = false;
   last_cut_ns_ = now;
 }

@@ -9,6 +9,7 @@
 
 #include "bond/path_delay.h"
 #include "bond/types.h"
+#include "util/clock.h"
 
 namespace weft::bond {
 
@@ -23,13 +24,13 @@ class PathRate {
   // One control step: every 25 ms while there are reports.
   struct Step {
     uint64_t now = 0;
-    uint64_t report_time_us = 0;    // the receiver's clock
-    uint64_t received_bytes = 0;    // since the path began
+    uint64_t report_time_us = 0;  // the receiver's clock
+    uint64_t received_bytes = 0;  // since the path began
     uint64_t sent_bytes = 0;
-    bool waited = false;            // bulk had to wait for some path: the only evidence of demand
-    double best_rate = 0;           // of all paths
+    bool waited = false;   // bulk had to wait for some path: the only evidence of demand
+    double best_rate = 0;  // of all paths
     uint64_t rtt_ns = 0;
-    double trust = 1;               // share of the rate that the scheduler uses (weights)
+    double trust = 1;  // share of the rate that the scheduler uses (weights)
   };
   void step(const Step& step, PathDelay& delay);
   // Time without reports passes: what was raised by hope falls back to what was delivered.
@@ -45,6 +46,10 @@ class PathRate {
   // What is to be sent now: less than the rate while there is a queue to be emptied.
   double pacing() const { return rate_ * drain_; }
   bool starting() const { return starting_; }
+  // Whether what was sent at the rate of the start may still be arriving, or be missing.
+  bool just_started(uint64_t now, uint64_t rtt_ns) const {
+    return starting_ || now - started_ns_ < 300 * kNanosPerMilli + 2 * rtt_ns;
+  }
   double delivered() const { return delivered_; }
   double offered() const { return offered_; }
   // The most that was delivered, falling by 2 % a second of use.
@@ -67,17 +72,18 @@ class PathRate {
   bool starting_ = true;
   double delivered_ = 0;  // over the last points
   double offered_ = 0;
-  double newest_ = 0;          // delivered over the last interval alone
+  double newest_ = 0;  // delivered over the last interval alone
   double newest_offered_ = 0;
   double drain_ = 1;
   double best_ = 0;
   std::array<Point, kPoints> points_{};
-  uint32_t count_ = 0;    // points ever, up to a wrap that does not matter
+  uint32_t count_ = 0;  // points ever, up to a wrap that does not matter
   uint32_t queued_steps_ = 0;
-  uint32_t cuts_ = 0;     // one after another, without the queue going away
+  uint32_t cuts_ = 0;  // one after another, without the queue going away
   int64_t queue_at_first_cut_ = 0;
   uint64_t last_cut_ns_ = 0;
   uint64_t last_step_ns_ = 0;
+  uint64_t started_ns_ = 0;  // when the start ended
 };
 
 }  // namespace weft::bond

@@ -166,6 +166,7 @@ void Receiver::settle(uint64_t now, Released& released) {
   while (reorder_.placeholders() != 0 && now >= reorder_.placeholder_since() + kForgetNs) {
     give_up_below(now, reorder_.placeholder_order(), released);
   }
+  settled_ns_ = now;
   while (reorder_.waiting() != 0) {
     if (const auto proven = proven_below(now)) {
       proven_lost_ += give_up_below(now, *proven, released);
@@ -191,8 +192,11 @@ void Receiver::expire(uint64_t now, Released& released) {
 
 uint64_t Receiver::next_deadline() const {
   uint64_t due = std::min(next_report(), latency_.next_deadline());
-  if (reorder_.waiting() != 0) due = std::min({due, hole_deadline(), proven_at()});
-  return due;
+  if (reorder_.waiting() == 0) return due;
+  due = std::min(due, hole_deadline());
+  // What was due when they were last settled proved nothing then: marks that a hostile sender made leap.
+  const uint64_t proven = proven_at();
+  return proven > settled_ns_ ? std::min(due, proven) : due;
 }
 
 Receiver::Status Receiver::status() const {

@@ -67,8 +67,8 @@ class Receiver {
   // When expire(), report_due() or nack_due() has something; kNever = not before another packet.
   uint64_t next_deadline() const;
   void expire(uint64_t now, Released& released);
-  // At 25 ms while packets come and for a moment after, 5 ms while some wait, then ever more rarely down to every second,
-  // and not at all after 30 s of that.
+  // At 25 ms while packets come and for a moment after, 5 ms while some wait, then ever more rarely down to every
+  // second, and not at all after 30 s of that.
   std::optional<Report> report_due(uint64_t now);
   // Goes with a report, while anything is missing.
   std::optional<Nack> nack_due(uint64_t now);
@@ -116,6 +116,7 @@ class Receiver {
   void settle(uint64_t now, Released& released);
   uint64_t give_up_below(uint64_t now, uint64_t order, Released& released);
 
+  bool several_paths() const;
   uint64_t next_report() const;
   // The orders whose missing ones are listed now, ascending.
   std::vector<Stretch> suspects(uint64_t now);
@@ -135,6 +136,7 @@ class Receiver {
   uint64_t hold_ns_ = kDefaultHoldNs;
   uint64_t repair_ns_ = 0;
 
+  uint64_t settled_ns_ = 0;   // when holes were last looked at
   uint64_t data_ns_ = 0;      // when something came that is no control frame; 0: never
   uint64_t reported_ns_ = 0;  // the last report; 0: none yet
   bool unreported_ = false;   // something came since

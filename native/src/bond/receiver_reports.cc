@@ -20,8 +20,11 @@ constexpr uint64_t kRecentNs = 12 * kNanosPerMilli;
 
 }  // namespace
 
+// With one path there is nothing that its sender could decide.
+bool Receiver::several_paths() const { return std::ranges::count(remote_of_, kNoPath) + 1 < int64_t{kMaxPaths}; }
+
 uint64_t Receiver::next_report() const {
-  if (data_ns_ == 0) return kNever;
+  if (data_ns_ == 0 || !several_paths()) return kNever;
   if (reorder_.waiting() != 0) return reported_ns_ + kWaitingIntervalNs;
   if (unreported_ || reported_ns_ < data_ns_ + kAfterwardsNs) return reported_ns_ + kLoadedIntervalNs;
   // After the last packet ever more rarely: a path that went silent is to be noticed by what the reports no longer say.

@@ -12,8 +12,8 @@ class Repair {
  public:
   // What is known of the path by which the packet went.
   struct Origin {
-    uint64_t mark_left_ns = 0;     // when the highest bulk packet that came by it left
-    uint64_t slack_ns = 0;         // how much later than its successors a packet may come
+    uint64_t mark_left_ns = 0;  // when the highest bulk packet that came by it left
+    uint64_t slack_ns = 0;      // how much later than its successors a packet may come
     uint64_t recent_queue_ns = 0;
   };
   enum class Verdict : uint8_t { kWait, kResend, kRefuse };

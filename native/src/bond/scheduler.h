@@ -1,4 +1,5 @@
-// The path that delivers a packet earliest: when it can leave, plus how long it takes to be sent, plus how long it is under way.
+// The path that delivers a packet earliest: when it can leave, plus how long it takes to be sent, plus how long it is
+// under way.
 #pragma once
 
 #include <array>

@@ -8,10 +8,12 @@ namespace {
 
 constexpr uint64_t kMostWaitNs = 120 * kNanosPerMilli;
 constexpr uint64_t kMostWaitStartingNs = 500 * kNanosPerMilli;
-constexpr uint64_t kDemandNs = 2 * kNanosPerMilli;        // bulk waits as long: the path is full
-constexpr uint64_t kProbeWaitNs = 20 * kNanosPerMilli;    // a copy that would wait longer is not worth it
+constexpr uint64_t kDemandNs = 2 * kNanosPerMilli;      // bulk waits as long: the path is full
+constexpr uint64_t kProbeWaitNs = 20 * kNanosPerMilli;  // a copy that would wait longer is not worth it
 constexpr uint64_t kCopyWaitNs = 50 * kNanosPerMilli;
 constexpr uint32_t kProbeEvery = 16;
+// And so often: what is left may carry little, and a better path could never prove itself.
+constexpr uint64_t kProbeEveryNs = 25 * kNanosPerMilli;
 constexpr uint32_t kMostQueuedBytes = SenderPath::kBulkStore * 3 / 4;  // the rest is for repair
 constexpr uint64_t kMostQueued = kRemembered / 4;
 constexpr uint64_t kIdleNs = 2 * kNanosPerSecond;
@@ -59,8 +61,8 @@ void Sender::on_rtt(uint64_t now, PathId id, uint64_t rtt_ns) {
   if (!has(validated_, id)) return;
   SenderPath& path = *paths_[id];
   path.rtt_ns = rtt_ns;
-  path.min_rtt_ns = path.min_rtt_ns == 0 || rtt_ns < path.min_rtt_ns ? rtt_ns
-                                                                    : path.min_rtt_ns + (rtt_ns - path.min_rtt_ns) / 256;
+  path.min_rtt_ns =
+      path.min_rtt_ns == 0 || rtt_ns < path.min_rtt_ns ? rtt_ns : path.min_rtt_ns + (rtt_ns - path.min_rtt_ns) / 256;
   path.exclusion.on_pong();
   refresh_delays();
   // Before there is traffic this is all that tells what flows will meet.
@@ -115,7 +117,8 @@ void Sender::refresh() {
   }
   // Alone, a path is as fast as the host and TCP make it. One beside it that is to come back is still being measured
   // against it.
-  paced_ = std::popcount(usable_) > 1 || (policy_.mode == Mode::kAggregate && (usable_ & excluded_) == 0 && excluded_ != 0);
+  paced_ =
+      std::popcount(usable_) > 1 || (policy_.mode == Mode::kAggregate && (usable_ & excluded_) == 0 && excluded_ != 0);
   for (PathId i = 0; i < kMaxPaths; ++i) {
     if (!has(validated_, i)) continue;
     paths_[i]->pacer.set_paced(paced_ || !has(usable_, i));
@@ -149,7 +152,9 @@ PathSet Sender::copies(uint64_t now, Class cls, uint32_t bytes, PathId chosen) {
   uint64_t most_wait = kCopyWaitNs;
   if (policy_.mode == Mode::kRedundant) {
     candidates = usable_;
-  } else if (cls == Class::kBulk && excluded_ != 0 && bulk_count_ % kProbeEvery == 0) {
+  } else if (cls == Class::kBulk && excluded_ != 0 &&
+             (bulk_count_ % kProbeEvery == 0 || now - last_probe_ns_ >= kProbeEveryNs)) {
+    last_probe_ns_ = now;
     candidates = excluded_;
     most_wait = kProbeWaitNs;
   }
@@ -205,8 +210,10 @@ uint8_t* Sender::take(uint64_t now, const Placement& placement, uint64_t counter
   for (PathId i = 0; i < kMaxPaths; ++i) {
     if (i != placement.path && !has(placement.copies, i)) continue;
     Pacer& pacer = paths_[i]->pacer;
-    if (placement.cls == Class::kBulk) pacer.place_bulk(order, wire_bytes, placement.leave_ns);
-    else pacer.place_priority(order);
+    if (placement.cls == Class::kBulk)
+      pacer.place_bulk(order, wire_bytes, placement.leave_ns);
+    else
+      pacer.place_priority(order);
   }
   last_taken_ns_ = now;
   return store.find(packet.position, wire_bytes);
@@ -299,11 +306,19 @@ bool Sender::idle(uint64_t now) const { return last_taken_ns_ == 0 || now - last
 
 PathStatus Sender::status(uint64_t, PathId id) const {
   PathStatus s;
-  if (!paths_[id] || !has(validated_, id)) return s;
+  if (!paths_[id]) return s;
   const SenderPath& path = *paths_[id];
-  if (policy_.role[id] == Role::kOff) s.reason = Reason::kOff;
-  else if (path.exclusion.excluded()) s.reason = path.exclusion.reason();
-  else s.reason = has(usable_, id) ? Reason::kActive : Reason::kStandby;
+  s.sent_packets = path.sent_packets;
+  s.sent_bytes = path.sent_bytes;
+  s.lost_packets = path.lost_packets;
+  s.repaired_packets = path.repaired_packets;
+  if (!has(validated_, id)) return s;
+  if (policy_.role[id] == Role::kOff)
+    s.reason = Reason::kOff;
+  else if (path.exclusion.excluded())
+    s.reason = path.exclusion.reason();
+  else
+    s.reason = has(usable_, id) ? Reason::kActive : Reason::kStandby;
   s.rate_bps = path.rate.rate();
   s.delivered_bps = path.rate.delivered();
   s.offered_bps = path.rate.offered();
@@ -311,10 +326,6 @@ PathStatus Sender::status(uint64_t, PathId id) const {
   s.delay_difference_ms = static_cast<double>(path.delay_ns) / 1e6;
   s.jitter_ms = static_cast<double>(path.delay.jitter_ns()) / 1e6;
   s.loss = path.judge.recent_loss();
-  s.sent_packets = path.sent_packets;
-  s.sent_bytes = path.sent_bytes;
-  s.lost_packets = path.lost_packets;
-  s.repaired_packets = path.repaired_packets;
   return s;
 }
 

@@ -1,7 +1,8 @@
 // The sending half of a bond: which path each packet takes, and when it leaves.
 //
 //   classify        FlowClasses: latency, sparse or bulk
-//     -> choose     Scheduler: the path that delivers it earliest; the pad of the equaliser; none: dropped, as all wait too long
+//     -> choose     Scheduler: the path that delivers it earliest; the pad of the equaliser; none: dropped, as all wait
+//     too long
 //     -> take       SentRing remembers it; room in the path's CiphertextStore, where the caller seals it
 //     -> pump       Pacer: what is due leaves; copies for excluded paths (probes) and in redundant mode
 //   and back, in sender_feedback.cc:
@@ -56,16 +57,16 @@ struct Policy {
 // A snapshot of a path, for the evaluator and for people.
 struct PathStatus {
   Reason reason = Reason::kUnvalidated;
-  double rate_bps = 0;         // what it is believed to carry
-  double delivered_bps = 0;    // what arrived lately
-  double offered_bps = 0;      // what was sent lately
+  double rate_bps = 0;       // what it is believed to carry
+  double delivered_bps = 0;  // what arrived lately
+  double offered_bps = 0;    // what was sent lately
   double queue_delay_ms = 0;
   double delay_difference_ms = 0;  // one way, above that of the fastest
   double jitter_ms = 0;
-  double loss = 0;             // of the last second's bulk, 0-1
+  double loss = 0;  // of the last second's bulk, 0-1
   uint64_t sent_packets = 0;
   uint64_t sent_bytes = 0;
-  uint64_t lost_packets = 0;   // in all
+  uint64_t lost_packets = 0;  // in all
   uint64_t repaired_packets = 0;
 };
 
@@ -143,6 +144,8 @@ class Sender {
   PathId next_best(PathId best) const;
   // Whether one of the others could take over.
   bool another_lives(PathId id) const;
+  // Whether they carry enough that a lossy one can be spared.
+  bool others_suffice(PathId id) const;
 
   FlowClasses classes_;
   SentRing ring_;
@@ -151,18 +154,20 @@ class Sender {
   std::array<std::unique_ptr<SenderPath>, kMaxPaths> paths_;  // once added, they stay: what is under way goes on
   Policy policy_;
   PathSet validated_ = 0;
-  PathSet usable_ = 0;    // what the scheduler chooses from
+  PathSet usable_ = 0;  // what the scheduler chooses from
   PathSet excluded_ = 0;
   PathId chosen_ = kNoPath;  // the one, in latency mode
   bool paced_ = false;
 
   uint16_t latency_sequence_ = 0;
-  uint32_t bulk_count_ = 0;     // every 16th is a probe for the excluded
+  uint32_t bulk_count_ = 0;  // every 16th is a probe for the excluded
+  uint64_t last_probe_ns_ = 0;
   uint64_t last_taken_ns_ = 0;
-  uint64_t last_wait_ns_ = 0;   // bulk had to wait
-  bool waited_ = false;         // since the last step
+  uint64_t last_wait_ns_ = 0;  // bulk had to wait
+  bool waited_ = false;        // since the last step
   uint64_t wait_drops_ = 0;
 
+  uint64_t last_nack_ns_ = 0;
   uint64_t last_report_ns_ = 0;
   uint64_t last_report_us_ = 0;  // the receiver's clock
   uint64_t last_step_ns_ = 0;

@@ -7,30 +7,36 @@
 namespace weft::bond {
 namespace {
 
-constexpr uint64_t kStepNs = 24 * kNanosPerMilli;       // reports come every 25 ms, and every 5 ms while there are holes
-constexpr uint64_t kSilenceNs = 40 * kNanosPerMilli;    // a loaded path brings something more often than this
-constexpr uint64_t kMarginNs = 6 * kNanosPerMilli;      // of a passage that is only known from round trips
-constexpr uint64_t kCarriesNs = 150 * kNanosPerMilli;   // bulk left within: its mark is moving
+constexpr uint64_t kStepNs = 24 * kNanosPerMilli;      // reports come every 25 ms, and every 5 ms while there are holes
+constexpr uint64_t kSilenceNs = 40 * kNanosPerMilli;   // a loaded path brings something more often than this
+constexpr uint64_t kMarginNs = 6 * kNanosPerMilli;     // of a passage that is only known from round trips
+constexpr uint64_t kCarriesNs = 150 * kNanosPerMilli;  // bulk left within: its mark is moving
 constexpr uint64_t kRepairExtraNs = 13 * kNanosPerMilli;  // beyond a round trip, until a repair is there
 constexpr uint64_t kHoldExtraNs = 120 * kNanosPerMilli;   // until a path's death is noticed
 constexpr uint64_t kMostHoldNs = 250 * kNanosPerMilli;
-constexpr double kMuchLoss = 0.003;                     // repairs go by two paths
+constexpr double kSuffice = 0.4;     // of a lossy path's yield: with less, it is better than nothing
+constexpr double kMuchLoss = 0.003;  // repairs go by two paths
 constexpr uint64_t kMostEvacuated = 4096;
 constexpr uint64_t kMostEvacuationWaitNs = 250 * kNanosPerMilli;
 constexpr uint64_t kDecayEveryNs = 100 * kNanosPerMilli;
-constexpr uint64_t kDecayAfterNs = kNanosPerSecond;     // without reports, under load
+constexpr uint64_t kDecayAfterNs = kNanosPerSecond;  // without reports, under load
 constexpr uint64_t kForgiveAfterNs = 2 * kNanosPerSecond;
+constexpr uint64_t kMostReportUs = uint64_t{1}
+                                   << 51;  // of the receiver's clock: in nanoseconds still far from wrapping
+constexpr uint64_t kLeastNackNs = 2 * kNanosPerMilli;
 constexpr uint64_t kTellAgainNs = 60 * kNanosPerMilli;
 constexpr uint64_t kTellEveryNs = 500 * kNanosPerMilli;
-constexpr uint32_t kTellTimes = 2;                      // a change is told so often again, as frames get lost
+constexpr uint32_t kTellTimes = 2;  // a change is told so often again, as frames get lost
 
 constexpr int64_t kFullQueueNs = 20 * static_cast<int64_t>(kNanosPerMilli);
-constexpr double kAfterLoss = 0.95;                     // of what was delivered while a full path lost packets
+constexpr double kAfterLoss = 0.95;  // of what was delivered while a full path lost packets
 
 bool has(PathSet set, PathId id) { return set >> id & 1; }
 
 // What such a path loses is our own doing: too much was sent.
-bool congested(const SenderPath& path) { return path.rate.starting() || path.delay.recent_queue_ns() > kFullQueueNs; }
+bool congested(uint64_t now, const SenderPath& path) {
+  return path.rate.just_started(now, path.rtt_ns) || path.delay.recent_queue_ns() > kFullQueueNs;
+}
 
 }  // namespace
 
@@ -54,7 +60,8 @@ void Sender::refresh_delays() {
   for (PathId i = 0; i < kMaxPaths; ++i) {
     if (!has(validated_, i)) continue;
     paths_[i]->base_delay_ns = static_cast<uint64_t>(base[i] - least);
-    paths_[i]->delay_ns = paths_[i]->base_delay_ns + static_cast<uint64_t>(std::max<int64_t>(paths_[i]->delay.queue_ns(), 0));
+    paths_[i]->delay_ns =
+        paths_[i]->base_delay_ns + static_cast<uint64_t>(std::max<int64_t>(paths_[i]->delay.queue_ns(), 0));
   }
 }
 
@@ -71,6 +78,16 @@ bool Sender::another_lives(PathId id) const {
     if (i != id && has(validated_, i) && !has(excluded_, i) && policy_.role[i] != Role::kOff) return true;
   }
   return false;
+}
+
+bool Sender::others_suffice(PathId id) const {
+  double others = 0;
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (i != id && has(validated_, i) && !has(excluded_, i) && policy_.role[i] != Role::kOff) {
+      others += std::max(paths_[i]->rate.best_delivered(), paths_[i]->rate.starting() ? 0 : paths_[i]->rate.rate());
+    }
+  }
+  return another_lives(id) && others > kSuffice * paths_[id]->rate.delivered();
 }
 
 void Sender::apply(uint64_t now, const Report& report, const PathReport& f) {
@@ -94,11 +111,13 @@ void Sender::apply(uint64_t now, const Report& report, const PathReport& f) {
     const SentPacket* packet = order ? ring_.find(*order) : nullptr;
     if (!packet || packet->resent > 0) continue;
     const auto left = path.pacer.log().left_at(*order);
-    if (left) path.delay.add(now, static_cast<int64_t>((report.time_us - sample.age_us) * 1000) - static_cast<int64_t>(*left));
+    if (left)
+      path.delay.add(now, static_cast<int64_t>((report.time_us - sample.age_us) * 1000) - static_cast<int64_t>(*left));
   }
 }
 
 void Sender::on_report(uint64_t now, const Report& report) {
+  if (report.time_us > kMostReportUs) return;
   if (report.time_us <= last_report_us_ && now - last_report_ns_ < kNanosPerSecond) return;  // overtaken by a newer one
   last_report_us_ = report.time_us;
   last_report_ns_ = now;
@@ -115,15 +134,18 @@ void Sender::step_rate(uint64_t now, const Report& report, SenderPath& path, uin
   for (PathId i = 0; i < kMaxPaths; ++i) {
     if (has(usable_, i)) best_rate = std::max(best_rate, paths_[i]->rate.rate());
   }
-  const double trust = path.pacer.rate() > 0 && path.rate.rate() > 0 ? std::min(1.0, path.pacer.rate() / path.rate.rate()) : 1;
+  const double trust =
+      path.pacer.rate() > 0 && path.rate.rate() > 0 ? std::min(1.0, path.pacer.rate() / path.rate.rate()) : 1;
   path.rate.step({now, report.time_us, path.received_bytes, path.sent_bytes, waited_, best_rate, path.rtt_ns, trust},
                  path.delay);
   if (path.exclusion.excluded()) return;
-  if (congested(path)) return path.judge.forget_losses();
+  if (congested(now, path)) return path.judge.forget_losses();
   const double judged = path.judge.step({now, sent, path.received, path.rate.rate(), path.rate.delivered(),
                                          path.rate.offered(), path.rtt_ns, path.rate.starting(), waited_});
-  if (judged < path.rate.rate()) path.rate.cut(now, judged);
-  else path.rate.set(judged);
+  if (judged < path.rate.rate())
+    path.rate.cut(now, judged);
+  else
+    path.rate.set(judged);
 }
 
 void Sender::control_step(uint64_t now, const Report& report) {
@@ -138,11 +160,13 @@ void Sender::control_step(uint64_t now, const Report& report) {
     const uint64_t sent = path.pacer.log().count_until(path.highest_order).value_or(0);
     step_rate(now, report, path, sent);
     const bool lossy = path.exclusion.too_lossy(sent, path.received);
-    if (lossy && congested(path)) {
+    if (lossy && congested(now, path)) {
       path.rate.cut(now, kAfterLoss * path.rate.delivered());
       path.exclusion.forget_losses();
-    } else if (lossy && policy_.mode != Mode::kRedundant && another_lives(i)) exclude(now, i, Reason::kLoss);
-    else if (path.exclusion.may_rejoin(now, path.last_arrival_us > path.arrival_at_exclusion_us)) rejoin(i);
+    } else if (lossy && policy_.mode != Mode::kRedundant && others_suffice(i)) {
+      exclude(now, i, Reason::kLoss);
+    }
+    if (path.exclusion.may_rejoin(now, path.last_arrival_us > path.arrival_at_exclusion_us)) rejoin(i);
   }
   refresh();
   step_equaliser(now);
@@ -157,21 +181,22 @@ void Sender::step_equaliser(uint64_t now) {
   for (PathId i = 0; i < kMaxPaths; ++i) {
     if (!has(validated_, i)) continue;
     const SenderPath& p = *paths_[i];
-    step.path[i] = {has(usable_, i), p.rate.starting(), p.base_delay_ns, p.rate.rate(), p.rate.best_delivered(),
-                    p.rate.delivered(), p.rate.offered()};
+    step.path[i] = {has(usable_, i),         p.rate.starting(),  p.base_delay_ns, p.rate.rate(),
+                    p.rate.best_delivered(), p.rate.delivered(), p.rate.offered()};
   }
   equaliser_.step(step);
 }
 
 bool Sender::silent(uint64_t now, const Report& report, const PathReport& f) const {
   const SenderPath& path = *paths_[f.path];
-  const uint64_t age_ns = f.last_age_us * 1000;
+  const uint64_t age_ns = std::min(f.last_age_us, report.time_us) * 1000;
   // There by this path, back by the quickest.
   const uint64_t around = (path.min_rtt_ns + fastest_rtt()) / 2;
   uint64_t from = now - std::min(now, age_ns + around);
   uint64_t until = now - std::min(now, around + path.rtt_ns - path.min_rtt_ns + kMarginNs);
   if (path.delay.known()) {
-    // In our clock: when a packet left that came at a time of the receiver's, by the quickest and by the slowest passage.
+    // In our clock: when a packet left that came at a time of the receiver's, by the quickest and by the slowest
+    // passage.
     const int64_t reported = static_cast<int64_t>(report.time_us * 1000);
     from = static_cast<uint64_t>(reported - static_cast<int64_t>(age_ns) - path.delay.base());
     until = static_cast<uint64_t>(reported - path.delay.longest()) - path.slack_ns();
@@ -192,7 +217,8 @@ void Sender::exclude_silent(uint64_t now, const Report& report) {
     if (!has(validated_, i) || has(excluded_, i) || has(silent_ones | lively, i) || !paths_[i]->reported) continue;
     const uint64_t until = now - std::min(now, paths_[i]->rtt_ns + paths_[i]->slack_ns() + 10 * kNanosPerMilli);
     const uint64_t since = paths_[i]->named_ns;
-    if (paths_[i]->exclusion.too_silent(since, until, now - since, kSilenceNs)) silent_ones |= static_cast<PathSet>(1u << i);
+    if (paths_[i]->exclusion.too_silent(since, until, now - since, kSilenceNs))
+      silent_ones |= static_cast<PathSet>(1u << i);
   }
   if (silent_ones == 0 || lively == 0) return;  // all at once: it is not the paths
   for (PathId i = 0; i < kMaxPaths; ++i) {
@@ -222,7 +248,8 @@ void Sender::evacuate(uint64_t now, PathId id, bool outstanding) {
   evacuated_.clear();
   if (outstanding) {
     const uint64_t came = log.count_until(path.highest_order).value_or(log.left());
-    for (uint64_t n = std::max(came + 1, log.left() > kMostEvacuated ? log.left() - kMostEvacuated : 1); n <= log.left(); ++n) {
+    for (uint64_t n = std::max(came + 1, log.left() > kMostEvacuated ? log.left() - kMostEvacuated : 1);
+         n <= log.left(); ++n) {
       evacuated_.push_back(log.nth(n));
     }
   }
@@ -258,6 +285,9 @@ PathId Sender::next_best(PathId best) const {
 
 void Sender::on_nack(uint64_t now, const Nack& nack) {
   if (!policy_.repair || std::popcount(usable_) < 2) return;
+  // Each may name thousands, and an honest receiver sends one every 5 ms.
+  if (now < last_nack_ns_ + kLeastNackNs) return;
+  last_nack_ns_ = now;
   const PathId by = best_path();
   const PathId second = paths_[by]->judge.recent_loss() > kMuchLoss ? next_best(by) : kNoPath;
   const uint64_t rtt = fastest_rtt();
@@ -304,7 +334,8 @@ void Sender::tick(uint64_t now) {
       path.rate.decay(now);
       changed = true;
     }
-    const bool forgiven = loaded && deaf && now - last_report_ns_ > kForgiveAfterNs && path.exclusion.reason() == Reason::kLoss;
+    const bool forgiven =
+        loaded && deaf && now - last_report_ns_ > kForgiveAfterNs && path.exclusion.reason() == Reason::kLoss;
     if (forgiven || (!loaded && path.exclusion.may_rejoin_idle(now))) rejoin(i);
   }
   if (changed) refresh();
@@ -333,7 +364,9 @@ PathState Sender::describe(uint64_t now) const {
 
 std::optional<PathState> Sender::path_state_due(uint64_t now) {
   if (last_taken_ns_ == 0) return std::nullopt;
-  const auto differs = [](uint32_t a, uint32_t b) { return std::max(a, b) - std::min(a, b) > 1000 + std::max(a, b) / 4; };
+  const auto differs = [](uint32_t a, uint32_t b) {
+    return std::max(a, b) - std::min(a, b) > 1000 + std::max(a, b) / 4;
+  };
   PathState s = describe(now);
   bool changed = s.paths != told_.paths || differs(s.hold_us, told_.hold_us) || differs(s.repair_us, told_.repair_us);
   for (uint8_t i = 0; !changed && i < s.paths; ++i) {
@@ -341,9 +374,12 @@ std::optional<PathState> Sender::path_state_due(uint64_t now) {
               differs(s.path[i].slack_us, told_.path[i].slack_us);
   }
   const uint64_t since = now - told_ns_;
-  if (changed) told_again_ = kTellTimes;
-  else if (told_again_ > 0 && since >= kTellAgainNs) --told_again_;
-  else if (since < kTellEveryNs || idle(now)) return std::nullopt;
+  if (changed)
+    told_again_ = kTellTimes;
+  else if (told_again_ > 0 && since >= kTellAgainNs)
+    --told_again_;
+  else if (since < kTellEveryNs || idle(now))
+    return std::nullopt;
   s.sequence = told_.sequence + 1;
   told_ = s;
   told_ns_ = now;

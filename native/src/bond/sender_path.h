@@ -33,12 +33,12 @@ struct SenderPath {
 
   // From reports.
   bool reported = false;
-  uint64_t named_ns = 0;           // the last report on it
-  uint64_t highest_order = 0;      // of bulk that came by it
-  uint64_t mark_left_ns = 0;       // when that left
-  uint64_t received = 0;           // bulk packets
+  uint64_t named_ns = 0;       // the last report on it
+  uint64_t highest_order = 0;  // of bulk that came by it
+  uint64_t mark_left_ns = 0;   // when that left
+  uint64_t received = 0;       // bulk packets
   uint64_t received_bytes = 0;
-  uint64_t last_arrival_us = 0;    // the receiver's clock
+  uint64_t last_arrival_us = 0;  // the receiver's clock
   uint64_t arrival_at_exclusion_us = 0;
 
   uint64_t sent_bytes = 0, sent_packets = 0;

@@ -12,6 +12,7 @@ std::optional<uint64_t> SentRing::order_of(SessionIndex session, uint64_t counte
 }
 
 void SentRing::start_session(SessionIndex session) {
+  if (current_.known && current_.index == session) return;
   previous_ = current_;
   current_ = {true, session, previous_.base + previous_.counters, 0};
 }
@@ -42,7 +43,10 @@ std::optional<uint64_t> PathLog::count_until(uint64_t order) const {
   uint64_t high = left_;  // the answer is in (low, high]
   while (high - low > 1) {
     const uint64_t middle = low + (high - low) / 2;
-    if (nth(middle) <= order) low = middle; else high = middle;
+    if (nth(middle) <= order)
+      low = middle;
+    else
+      high = middle;
   }
   return nth(high) <= order ? high : low;
 }

@@ -57,8 +57,9 @@ class SentRing {
   Session current_, previous_;
 };
 
-// The bulk packets of one path, in the order in which they leave by it, copies for it included: a queue of what waits, and behind it
-// what has left. A packet's place counts from the path's beginning, as does the receiver's count of those that came.
+// The bulk packets of one path, in the order in which they leave by it, copies for it included: a queue of what waits,
+// and behind it what has left. A packet's place counts from the path's beginning, as does the receiver's count of those
+// that came.
 class PathLog {
  public:
   PathLog() : entries_(kRemembered) {}

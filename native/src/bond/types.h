@@ -48,18 +48,18 @@ enum class Role : uint8_t {
 // Why a path is used as it is; for people.
 enum class Reason : uint8_t {
   kActive,
-  kLoss,         // excluded: more than 3 % lost
-  kSilent,       // excluded: nothing came back
-  kRefused,      // excluded: the host cannot send by it
-  kStandby,      // backup, or another is pinned, or the mode uses one path
+  kLoss,     // excluded: more than 3 % lost
+  kSilent,   // excluded: nothing came back
+  kRefused,  // excluded: the host cannot send by it
+  kStandby,  // backup, or another is pinned, or the mode uses one path
   kOff,
   kUnvalidated,
 };
 
 // The control plane's word on what a packet is, before the rules of FlowClasses; the first that matches counts.
 struct ClassRule {
-  int16_t dscp = -1;      // -1: any
-  uint8_t protocol = 0;   // 6, 17; 0: any
+  int16_t dscp = -1;                           // -1: any
+  uint8_t protocol = 0;                        // 6, 17; 0: any
   uint16_t first_port = 0, last_port = 65535;  // of either end
   uint32_t max_length = 65535;
   Class cls = Class::kBulk;

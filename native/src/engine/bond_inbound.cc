@@ -30,25 +30,29 @@ Trailer trailer_of(const BondedMessage& message) {
 
 }  // namespace
 
-void BondInbound::receive(uint64_t now, const peer::Keypair& keypair, const net::Path& way,
-                          std::span<const BondedMessage> messages, net::UdpSockets* sockets) {
+void BondInbound::receive(const peer::Keypair& keypair, const net::Path& way, std::span<const BondedMessage> messages,
+                          net::UdpSockets* sockets) {
   peer::Peer& peer = *keypair.peer;
   bond::Bond& bond = *peer.bond;
   std::lock_guard guard(bond.mutex);
+  const uint64_t now = now_ns();  // with the mutex, so that a bond's time never steps back
   uint32_t bytes = 0;
   bool fresh = false;
   for (const BondedMessage& message : messages) {
     bytes += message.bytes;
     fresh = fresh || !message.replayed;
   }
-  const bond::PathId path = bond.arrived(now, way, bytes, fresh);
+  bond::PathId path = bond.arrived(now, way, bytes, fresh);
   for (const BondedMessage& message : messages) {
     const Trailer trailer = trailer_of(message);
     if (message.replayed) {
       bond.receiver().duplicate(now, path, keypair.local_index, message.counter, trailer.cls, message.bytes);
       continue;
     }
-    if (bond::is_frame(message.plaintext)) bond.receive_frame(now, path, way, message.plaintext);
+    if (bond::is_frame(message.plaintext)) {
+      bond.receive_frame(now, path, way, message.plaintext);
+      path = bond.paths().find(way);  // it may have moved to another's place
+    }
     bond.receiver().receive(now,
                             {path, keypair.local_index, message.counter, trailer.cls, trailer.latency_sequence,
                              message.bytes, message.packet, message.refused},

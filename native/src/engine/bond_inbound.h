@@ -30,9 +30,9 @@ class BondInbound {
 
   // Messages that came under `keypair` by one way. What they release is written to the TUN before another unit can
   // release what follows.
-  void receive(uint64_t now, const peer::Keypair& keypair, const net::Path& way, std::span<const BondedMessage> messages,
+  void receive(const peer::Keypair& keypair, const net::Path& way, std::span<const BondedMessage> messages,
                net::UdpSockets* sockets);
-  // What is due by time alone.
+  // With the mutex: what is due by time alone.
   void advance(uint64_t now, peer::Peer& peer);
 
  private:

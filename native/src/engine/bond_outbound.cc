@@ -49,6 +49,10 @@ void write_header(const peer::Keypair& keypair, uint64_t counter, uint8_t* messa
 void BondOutbound::send(State& state, net::UdpSockets* sockets, std::span<const BondedPackets> all) {
   for (size_t i = 0; i < all.size();) {
     peer::Peer& peer = *all[i].peer;
+    if (sockets == nullptr) {
+      state.counters.drop(Drop::kSendFailed, all[i++].plan.count());
+      continue;
+    }
     std::lock_guard guard(peer.bond->mutex);
     const uint64_t now = now_ns();
     for (; i < all.size() && all[i].peer == &peer; ++i) place(state, now, all[i]);
@@ -125,6 +129,7 @@ void send_bond_frames(State& state, net::UdpSockets* sockets, peer::Peer& peer, 
 
 void settle_bond(State& state, peer::Peer& peer) {
   bond::Bond& bond = *peer.bond;
+  peer.bond_due_ns.store(bond.next_deadline(), std::memory_order_relaxed);
   state.bonds.expect(bond.next_deadline());
   const bond::Paths& paths = bond.paths();
   uint8_t proven = 0;
@@ -138,8 +143,8 @@ void settle_bond(State& state, peer::Peer& peer) {
   const bond::PathId best = bond.sender().best_path();
   if (here || proven == 0 || best == bond::kNoPath) return;
   // Handshakes, and all else while there is one path, go where the peer is proven to be.
-  state.deferred.post([&state, id = peer.id, way = paths[best].way] {
-    if (state.peers[id]) state.roam(*state.peers[id], way);
+  state.deferred.post([&state, &peer, id = peer.id, way = paths[best].way] {
+    if (state.peers[id].get() == &peer) state.roam(peer, way);
   });
 }
 

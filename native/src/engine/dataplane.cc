@@ -26,11 +26,12 @@ constexpr uint32_t kBondReplayBits = 1 << 17;
 DataPlane::DataPlane()
     : counters_(std::make_unique<Counters>()),
       stats_(map_stats()),
-      state_(tun_, control_, *counters_, stats_,
-             [this] {
-               if (!lanes_.empty()) lanes_.front()->wake();
-             },
-             [this] { lanes_.front()->rouse(); }),
+      state_(
+          tun_, control_, *counters_, stats_,
+          [this] {
+            if (!lanes_.empty()) lanes_.front()->wake();
+          },
+          [this] { lanes_.front()->rouse(); }),
       network_(state_) {}
 
 DataPlane::~DataPlane() {
@@ -278,7 +279,7 @@ void DataPlane::set_bond(uint32_t id, std::optional<std::vector<net::Path>> ways
     }
     if (!peer.bond) begin_bond(peer);
     peer.bond->set_candidates(state_.now, *ways);
-    state_.bonds.expect(peer.bond->next_deadline());
+    settle_bond(state_, peer);
   });
 }
 
@@ -302,7 +303,9 @@ void DataPlane::end_bond(peer::Peer& peer) {
 
 void DataPlane::set_bond_policy(uint32_t id, const bond::Policy& policy) {
   post_for_peer(id, [this, policy](peer::Peer& peer) {
-    if (peer.bond) peer.bond->set_policy(state_.now, policy);
+    if (!peer.bond) return;
+    peer.bond->set_policy(state_.now, policy);
+    settle_bond(state_, peer);
   });
 }
 
@@ -316,8 +319,8 @@ std::optional<DataPlane::BondSnapshot> DataPlane::bond_snapshot(uint32_t id) {
     for (bond::PathId path = 0; path < bond::kMaxPaths; ++path) {
       const bond::Paths::Path& state = peer->bond->paths()[path];
       if (state.phase == bond::PathPhase::kFree) continue;
-      snapshot->paths.push_back({path, state, peer->bond->sender().status(state_.now, path),
-                                peer->bond->receiver().totals(path)});
+      snapshot->paths.push_back(
+          {path, state, peer->bond->sender().status(state_.now, path), peer->bond->receiver().totals(path)});
     }
   });
   return snapshot;

@@ -229,7 +229,7 @@ void Inbound::deliver_bonded(InboundUnit& unit, size_t first, size_t end) {
     add(job, false, refused);
   }
   if (!bonded_.empty()) {
-    bond_.receive(unit.now_, *start.keypair, start.received->path, bonded_, outbound_.sockets());
+    bond_.receive(*start.keypair, start.received->path, bonded_, outbound_.sockets());
   }
 }
 

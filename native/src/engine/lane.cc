@@ -95,16 +95,17 @@ void Lane::turn(Units& units) {
 }
 
 void Lane::advance_bonds() {
-  const uint64_t now = now_ns();
   state_.bonds.clear();  // what others expect meanwhile stays
   for (peer::Peer* peer : state_.bonds.peers) {
-    std::lock_guard guard(peer->bond->mutex);
-    if (peer->bond->next_deadline() <= now) {
-      inbound_.advance_bond(*peer, now);
-      outbound_.advance_bond(*peer, now);
-    } else {
-      state_.bonds.expect(peer->bond->next_deadline());
+    const uint64_t due = peer->bond_due_ns.load(std::memory_order_relaxed);
+    if (due > now_ns()) {
+      state_.bonds.expect(due);
+      continue;
     }
+    std::lock_guard guard(peer->bond->mutex);
+    const uint64_t now = now_ns();
+    inbound_.advance_bond(*peer, now);
+    outbound_.advance_bond(*peer, now);
   }
 }
 
@@ -147,7 +148,10 @@ Lane::Taken Lane::take(Units& units) {
   }
 }
 
-bool Lane::bonds_due() const { return index_ == 0 && is_due(state_.bonds.next()); }
+// While the interface is down nothing can leave, and nothing comes.
+uint64_t Lane::next_of_bonds() const { return state_.sockets.empty() ? bond::kNever : state_.bonds.next(); }
+
+bool Lane::bonds_due() const { return index_ == 0 && is_due(next_of_bonds()); }
 
 void Lane::next_turn(Turn turn) {
   turn_ = turn;
@@ -216,7 +220,7 @@ io::Ready Lane::sleep() {
 
 uint64_t Lane::time_to_sleep() const {
   if (index_ != 0) return io::Poller::kForever;
-  const uint64_t until = std::min(network_.next_check(), state_.bonds.next());
+  const uint64_t until = std::min(network_.next_check(), next_of_bonds());
   if (until == UINT64_MAX) return io::Poller::kForever;
   const uint64_t now = now_ns();
   return until > now ? until - now : 0;

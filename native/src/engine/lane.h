@@ -2,8 +2,9 @@
 // and takes the next unit. Then it gives the lead to another and finishes its unit, in turn with those taken before
 // (leader/follower). With one thread a lane that is run to completion.
 //
-// The order within a round: what bonds have to do by now (the first lane), each socket, then what is sparse in the TUN, then its bulk, then the kernel is asked who
-// has more. While sparse packets are left no bulk passes them, as they may be of the same flow.
+// The order within a round: what bonds have to do by now (the first lane), each socket, then what is sparse in the TUN,
+// then its bulk, then the kernel is asked who has more. While sparse packets are left no bulk passes them, as they may
+// be of the same flow.
 #pragma once
 
 #include <memory>
@@ -81,6 +82,7 @@ class Lane {
   io::Ready sleep();
   uint64_t time_to_sleep() const;
   bool bonds_due() const;
+  uint64_t next_of_bonds() const;
   void advance_bonds();
   bool hands_over(uint32_t bytes) const;
   // What is to be changed comes before packets that arrive after it.

@@ -31,6 +31,7 @@ struct Peer {
   StagedQueue staged;
   std::unique_ptr<bond::Bond> bond;      // null: plain WireGuard
   std::atomic<uint8_t> proven_paths{0};  // of the bond
+  std::atomic<uint64_t> bond_due_ns{0};  // when the bond has something to do by time alone
   // Whether what is sent goes by the bond: with one path there is nothing to choose.
   bool bonded() const { return proven_paths.load(std::memory_order_relaxed) > 1; }
 

@@ -1,0 +1,128 @@
+// How the rate of a path is found, against a link with a queue.
+#include "bond/path_rate.h"
+
+#include <gtest/gtest.h>
+
+#include "util/clock.h"
+
+namespace weft::bond {
+namespace {
+
+constexpr uint64_t kMs = kNanosPerMilli;
+
+// A link that is offered `demand`, or as much as the rate allows, in steps of 25 ms.
+struct LinkModel {
+  PathRate rate;
+  PathDelay delay;
+  double capacity = 40e6, queue_bits = 0, most_queue_ms = 0;
+  uint64_t now = 1000 * kNanosPerSecond;
+  double sent = 0, received = 0;
+  int64_t base_ns = 10 * kMs;
+
+  // Nothing begins at full speed: what the path takes without a queue is seen first.
+  LinkModel() { run(0.1, 1e6, false); }
+
+  void run(double seconds, double demand, bool waited = true) {
+    for (int i = 0; i < seconds * 40; ++i) {
+      const double offered = std::min(demand, rate.pacing()) * 0.025;
+      const double room = capacity * 0.025, all = queue_bits + offered;
+      const double out = std::min(all, room);
+      queue_bits = std::min(all - out, capacity * 0.1);
+      sent += offered / 8;
+      received += out / 8;
+      now += 25 * kMs;
+      most_queue_ms = std::max(most_queue_ms, queue_bits / capacity * 1e3);
+      if (out > 0) delay.add(now, base_ns + static_cast<int64_t>(queue_bits / capacity * 1e9));
+      delay.end_interval(now);
+      PathRate::Step step;
+      step.now = now;
+      step.report_time_us = now / 1000;
+      step.received_bytes = static_cast<uint64_t>(received);
+      step.sent_bytes = static_cast<uint64_t>(sent);
+      step.waited = waited;
+      step.best_rate = 40e6;
+      step.rtt_ns = 20 * kMs;
+      rate.step(step, delay);
+    }
+  }
+};
+
+TEST(PathRate, FindsTheCapacityWithinASecondAndStaysThere) {
+  for (const double capacity : {4e6, 40e6, 300e6}) {
+    LinkModel link;
+    link.capacity = capacity;
+    link.run(1, 1e12);
+    EXPECT_NEAR(link.rate.rate() / capacity, 1, 0.15) << capacity;
+    link.most_queue_ms = 0;
+    const double before = link.received;
+    link.run(10, 1e12);
+    EXPECT_GT((link.received - before) * 8 / 10, 0.95 * capacity);
+    EXPECT_LT(link.most_queue_ms, 25) << capacity;
+  }
+}
+
+TEST(PathRate, FollowsACapacityThatChanges) {
+  LinkModel link;
+  link.run(3, 1e12);
+  link.capacity = 10e6;
+  link.run(3, 1e12);
+  EXPECT_NEAR(link.rate.rate() / 10e6, 1, 0.15);
+  link.capacity = 40e6;
+  link.run(6, 1e12);
+  EXPECT_NEAR(link.rate.rate() / 40e6, 1, 0.15);
+}
+
+// "The idle link locked at zero by its own telemetry."
+TEST(PathRate, IdlenessChangesNothing) {
+  LinkModel link;
+  link.run(3, 1e12);
+  const double before = link.rate.rate();
+  link.run(600, 0, false);
+  EXPECT_GE(link.rate.rate(), 0.95 * before);
+}
+
+TEST(PathRate, AnUnusedPathIsBelievedInAgainWhileOthersAreFull) {
+  LinkModel link;
+  link.run(3, 1e12);
+  link.rate.cut(link.now, 1e6);
+  link.run(3, 0, true);
+  EXPECT_GT(link.rate.rate(), 2.5e6);
+  EXPECT_LE(link.rate.rate(), 80e6);
+}
+
+TEST(PathRate, APathThatBecameLongerIsNotTakenForAFullOne) {
+  LinkModel link;
+  link.run(3, 1e12);
+  link.base_ns = 40 * kMs;
+  link.run(6, 1e12);
+  EXPECT_GT(link.rate.rate(), 0.8 * 40e6);
+}
+
+TEST(PathRate, WithoutReportsHopeFallsBackToWhatWasDelivered) {
+  LinkModel link;
+  link.run(3, 1e12);
+  for (int i = 0; i < 50; ++i) link.rate.decay(link.now += 100 * kMs);
+  EXPECT_NEAR(link.rate.rate() / 40e6, 1, 0.1);
+}
+
+TEST(PathRate, TheReceiverMayBeginAnew) {
+  LinkModel link;
+  link.run(3, 1e12);
+  link.received = 0;
+  link.run(2, 1e12);
+  EXPECT_NEAR(link.rate.rate() / 40e6, 1, 0.15);
+  EXPECT_LT(link.rate.delivered(), 60e6);
+}
+
+TEST(PathDelay, DriftOfTheClocksDoesNotBecomeAQueue) {
+  PathDelay delay;
+  int64_t base = -5'000'000'000;  // their clock is behind
+  for (uint64_t ms = 0; ms < 20 * 60'000; ms += 25) {
+    delay.add(ms * kMs, base + static_cast<int64_t>(ms) * 50);  // 50 ppm
+    delay.end_interval(ms * kMs);
+    ASSERT_LT(delay.queue_ns(), 4 * static_cast<int64_t>(kMs));
+  }
+}
+
+}  // namespace
+}  // namespace weft::bond
