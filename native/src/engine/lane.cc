@@ -120,17 +120,17 @@ bool Lane::hands_over(uint32_t bytes) const {
 Lane::Taken Lane::take(Units& units) {
   for (;;) {
     switch (turn_) {
-      case Turn::kBonds:
-        next_turn(Turn::kUdp4);
-        if (bonds_due()) return Taken::kBonds;
-        break;
       case Turn::kUdp4:
         if (take_inbound(units.inbound, kUdp4)) return Taken::kInbound;
         next_turn(Turn::kUdp6);
         break;
       case Turn::kUdp6:
         if (take_inbound(units.inbound, kUdp6)) return Taken::kInbound;
+        next_turn(Turn::kBonds);
+        break;
+      case Turn::kBonds:
         next_turn(Turn::kSparse);
+        if (bonds_due()) return Taken::kBonds;
         break;
       case Turn::kSparse:
         if (take_sparse(units.outbound)) return Taken::kOutbound;
@@ -142,7 +142,7 @@ Lane::Taken Lane::take(Units& units) {
       case Turn::kPoll:
         poll();
         if ((!may_have_more() && !bonds_due()) || must_step_back()) return Taken::kNothing;
-        next_turn(Turn::kBonds);
+        next_turn(Turn::kUdp4);
         break;
     }
   }

@@ -2,9 +2,10 @@
 // and takes the next unit. Then it gives the lead to another and finishes its unit, in turn with those taken before
 // (leader/follower). With one thread a lane that is run to completion.
 //
-// The order within a round: what bonds have to do by now (the first lane), each socket, then what is sparse in the TUN,
-// then its bulk, then the kernel is asked who has more. While sparse packets are left no bulk passes them, as they may
-// be of the same flow.
+// The order within a round: each socket, what bonds have to do by now (the first lane; after the sockets, so that
+// nothing that has come already is reported missing when this machine was slow), then what is sparse in the TUN, then
+// its bulk, then the kernel is asked who has more. While sparse packets are left no bulk passes them, as they may be of
+// the same flow.
 #pragma once
 
 #include <memory>
@@ -60,7 +61,7 @@ class Lane {
  private:
   enum class Taken : uint8_t { kNothing, kOutbound, kInbound, kBonds };
   // Whose turn in a round it is.
-  enum class Turn : uint8_t { kBonds, kUdp4, kUdp6, kSparse, kBulk, kPoll };
+  enum class Turn : uint8_t { kUdp4, kUdp6, kBonds, kSparse, kBulk, kPoll };
 
   // ICMP answers for the host's stack.
   struct TunWriter : tun::TunSink {
