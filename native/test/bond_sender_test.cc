@@ -276,6 +276,16 @@ TEST(BondSender, ALossyPathIsLeftAndComesBack) {
   EXPECT_EQ(rig.sender.active(), 0b11);
 }
 
+TEST(BondSender, AFarPathIsLeftOutAndTakesOver) {
+  Rig rig({link(40e6, 10), link(40e6, 300)});
+  rig.load(60e6, 2 * kNanosPerSecond);
+  EXPECT_EQ(rig.sender.status(rig.now, 0).reason, Reason::kActive);
+  EXPECT_EQ(rig.sender.status(rig.now, 1).reason, Reason::kApart);
+  EXPECT_EQ(rig.sender.active(), 0b01);
+  rig.sender.remove_path(rig.now, 0);
+  EXPECT_EQ(rig.sender.active(), 0b10);
+}
+
 TEST(BondSender, ARefusedPathIsLeftAtOnce) {
   Rig rig({{}, {}});
   rig.load(60e6, kNanosPerSecond);

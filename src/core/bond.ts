@@ -60,7 +60,8 @@ export type BondPathReason =
   | 'refused'
   | 'standby'
   | 'off'
-  | 'unvalidated';
+  | 'unvalidated'
+  | 'apart';
 
 export interface BondPathStatus {
   /** 0-7: its place in this node's table. */

@@ -32,6 +32,7 @@ const REASONS: readonly BondPathReason[] = [
   'standby',
   'off',
   'unvalidated',
+  'apart',
 ];
 const PROTOCOLS = { tcp: 6, udp: 17 } as const;
 const MAX_RULES = 255;

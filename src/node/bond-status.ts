@@ -169,6 +169,7 @@ function pathReport(path: JudgedPath, offered: number, nowMs: number): PathRepor
 
 export function pathWord({ phase, reason }: BondPathStatus): PathWord {
   if (phase !== 'active' || reason === 'unvalidated') return 'trying';
+  if (reason === 'apart') return 'standby';
   if (reason === 'active' || reason === 'standby' || reason === 'off') return reason;
   return 'excluded';
 }
@@ -185,6 +186,8 @@ function planeReason(status: BondPathStatus): string {
       return 'excluded: the host refuses to send by it (link down, or no route)';
     case 'standby':
       return 'stands by: others are used while they work';
+    case 'apart':
+      return 'stands by: a stream over it too would be slower (much more delay, or losses for little more)';
     case 'off':
       return 'carries nothing, and is measured on';
     default:

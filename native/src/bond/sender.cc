@@ -94,6 +94,14 @@ PathSet Sender::tier(Role role, bool alive_only) const {
   return set;
 }
 
+PathSet Sender::apart() const {
+  PathSet set = 0;
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (has(validated_, i) && paths_[i]->apart_until_ns != 0) set |= only(i);
+  }
+  return set;
+}
+
 void Sender::refresh() {
   excluded_ = 0;
   for (PathId i = 0; i < kMaxPaths; ++i) {
@@ -105,6 +113,7 @@ void Sender::refresh() {
       if (usable_ == 0) usable_ = tier(role, alive_only);
     }
   }
+  if (policy_.mode == Mode::kAggregate && (usable_ & ~apart()) != 0) usable_ &= static_cast<PathSet>(~apart());
   if (policy_.mode == Mode::kLatency && usable_ != 0) {
     PathId best = kNoPath;
     for (PathId i = 0; i < kMaxPaths; ++i) {
@@ -117,8 +126,8 @@ void Sender::refresh() {
   }
   // Alone, a path is as fast as the host and TCP make it. One beside it that is to come back is still being measured
   // against it.
-  paced_ =
-      std::popcount(usable_) > 1 || (policy_.mode == Mode::kAggregate && (usable_ & excluded_) == 0 && excluded_ != 0);
+  const bool awaits = policy_.mode == Mode::kAggregate && (usable_ & excluded_) == 0 && excluded_ != 0;
+  paced_ = std::popcount(usable_) > 1 || awaits;
   for (PathId i = 0; i < kMaxPaths; ++i) {
     if (!has(validated_, i)) continue;
     paths_[i]->pacer.set_paced(paced_ || !has(usable_, i));
@@ -317,8 +326,10 @@ PathStatus Sender::status(uint64_t, PathId id) const {
     s.reason = Reason::kOff;
   else if (path.exclusion.excluded())
     s.reason = path.exclusion.reason();
+  else if (has(usable_, id))
+    s.reason = Reason::kActive;
   else
-    s.reason = has(usable_, id) ? Reason::kActive : Reason::kStandby;
+    s.reason = path.apart_until_ns != 0 ? Reason::kApart : Reason::kStandby;
   s.rate_bps = path.rate.rate();
   s.delivered_bps = path.rate.delivered();
   s.offered_bps = path.rate.offered();

@@ -121,6 +121,9 @@ class Sender {
   // choose
   void refresh();  // which paths are usable, and how; after any change of that
   PathSet tier(Role role, bool alive_only) const;
+  PathSet apart() const;
+  void set_apart(uint64_t now);
+  bool repairs() const;
   PathView view(uint64_t now, const SenderPath& path, uint32_t bytes) const;
   PathSet copies(uint64_t now, Class cls, uint32_t bytes, PathId chosen);
   // pump

@@ -24,6 +24,10 @@ constexpr uint64_t kForgiveAfterNs = 2 * kNanosPerSecond;
 constexpr uint64_t kMostReportUs = uint64_t{1}
                                    << 51;  // of the receiver's clock: in nanoseconds still far from wrapping
 constexpr uint64_t kLeastNackNs = 2 * kNanosPerMilli;
+constexpr uint64_t kFarNs = 200 * kNanosPerMilli;  // about what the receiver can hold a hole for
+constexpr double kBurdenLoss = 0.005;
+constexpr double kLittle = 0.2;
+constexpr uint64_t kApartNs = 60 * kNanosPerSecond;
 constexpr uint64_t kTellAgainNs = 60 * kNanosPerMilli;
 constexpr uint64_t kTellEveryNs = 500 * kNanosPerMilli;
 constexpr uint32_t kTellTimes = 2;  // a change is told so often again, as frames get lost
@@ -148,6 +152,29 @@ void Sender::step_rate(uint64_t now, const Report& report, SenderPath& path, uin
     path.rate.set(judged);
 }
 
+// One flow over both is worse than over the better one alone where a path is much farther, beyond what can be made
+// equal, or loses packets and would add little: every loss is the whole flow's.
+void Sender::set_apart(uint64_t now) {
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (has(validated_, i) && now >= paths_[i]->apart_until_ns) paths_[i]->apart_until_ns = 0;
+  }
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    for (PathId j = 0; j < kMaxPaths; ++j) {
+      if (i == j || !has(usable_, i) || !has(usable_, j)) continue;
+      const SenderPath& better = *paths_[i];
+      SenderPath& other = *paths_[j];
+      const bool far = other.base_delay_ns > better.base_delay_ns + kFarNs;
+      const bool lossy = other.judge.recent_loss() > kBurdenLoss && !other.rate.just_started(now, other.rtt_ns) &&
+                         other.rate.rate() < kLittle * better.rate.best_delivered();
+      if (far || lossy) other.apart_until_ns = now + kApartNs;
+    }
+  }
+}
+
+// A single path repairs nothing, as without a bond: it is not paced, and repairs would hide from TCP what its queue
+// loses.
+bool Sender::repairs() const { return policy_.repair && std::popcount(usable_) > 1; }
+
 void Sender::control_step(uint64_t now, const Report& report) {
   last_step_ns_ = now;
   for (PathId i = 0; i < kMaxPaths; ++i) {
@@ -168,6 +195,7 @@ void Sender::control_step(uint64_t now, const Report& report) {
     }
     if (path.exclusion.may_rejoin(now, path.last_arrival_us > path.arrival_at_exclusion_us)) rejoin(i);
   }
+  set_apart(now);
   refresh();
   step_equaliser(now);
   waited_ = false;
@@ -284,7 +312,7 @@ PathId Sender::next_best(PathId best) const {
 }
 
 void Sender::on_nack(uint64_t now, const Nack& nack) {
-  if (!policy_.repair || std::popcount(usable_) < 2) return;
+  if (!repairs()) return;
   // Each may name thousands, and an honest receiver sends one every 5 ms.
   if (now < last_nack_ns_ + kLeastNackNs) return;
   last_nack_ns_ = now;
@@ -355,8 +383,7 @@ PathState Sender::describe(uint64_t now) const {
     least_delay = std::min(least_delay, p.delay_ns);
   }
   const uint64_t difference = least_delay == kNever ? 0 : most_delay - least_delay;
-  const bool repairs = policy_.repair && std::popcount(usable_) > 1;
-  const uint64_t repair = repairs ? std::min(fastest_rtt() + kRepairExtraNs, kMostHoldNs) : 0;
+  const uint64_t repair = repairs() ? std::min(fastest_rtt() + kRepairExtraNs, kMostHoldNs) : 0;
   s.repair_us = static_cast<uint32_t>(repair / 1000);
   s.hold_us = static_cast<uint32_t>(std::min(difference + repair + kHoldExtraNs, kMostHoldNs) / 1000);
   return s;

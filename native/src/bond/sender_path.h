@@ -41,6 +41,8 @@ struct SenderPath {
   uint64_t last_arrival_us = 0;  // the receiver's clock
   uint64_t arrival_at_exclusion_us = 0;
 
+  uint64_t apart_until_ns = 0;  // it would cost a flow more than it adds: left out of the aggregate
+
   uint64_t sent_bytes = 0, sent_packets = 0;
   uint64_t lost_packets = 0, repaired_packets = 0;
   uint64_t last_bulk_ns = 0;  // bulk left, no copy

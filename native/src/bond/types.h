@@ -54,6 +54,7 @@ enum class Reason : uint8_t {
   kStandby,  // backup, or another is pinned, or the mode uses one path
   kOff,
   kUnvalidated,
+  kApart,  // left out of the aggregate: a flow over it too would be slower
 };
 
 // The control plane's word on what a packet is, before the rules of FlowClasses; the first that matches counts.
