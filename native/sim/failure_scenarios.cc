@@ -172,6 +172,27 @@ void first_look(const Conditions& c, Findings& out) {
   out.at_most("longest gap of a call from 0.5 s on", there.longest_gap_ms(0.5, 14), 60, "ms");
 }
 
+// What is lost at the end of a queue, of a flow that overshoots or a link that becomes thin, is no fault of the path.
+void overshoot(const Conditions& c, Findings& out) {
+  const std::vector<Uplink> uplinks{uplink(30, 20), uplink(30, 50)};
+  for (const Tcp kind : {Tcp::kCubic, Tcp::kCubicNoHystart}) {
+    World world(c.seed, uplinks);
+    for (const double start : {1.0, 6.0, 11.0}) world.tcp(kind, start, true, start + 4);
+    for (double when = 2; when < 16; when += 1) {
+      world.at(when, [&world] { world.up(1).rate_bps = 8e6; });
+      world.at(when + 0.15, [&world] { world.up(1).rate_bps = 30e6; });
+    }
+    int excluded = 0;
+    watch(world, 0.5, 16, 0.02, [&](double) {
+      for (uint32_t i = 0; i < 2; ++i) excluded += world.status(i).reason == bond::Reason::kLoss ? 1 : 0;
+    });
+    world.run(16);
+    const std::string name(name_of(kind));
+    out.draw(name, world, payload_mbps(uplinks), {{1, "flow"}, {6, "flow"}, {11, "flow"}});
+    out.at_most(name + ", looks at which a path was excluded for loss", excluded, 0, "");
+  }
+}
+
 void nat_rebinding(const Conditions& c, Findings& out) {
   const std::vector<Uplink> uplinks{uplink(40, 20), uplink(40, 30)};
   World world(c.seed, uplinks);
@@ -193,6 +214,7 @@ constexpr Scenario kScenarios[] = {
     {"19", "rekey in mid-flow", rekey},
     {"22", "reports lost for 5 s", reports_lost},
     {"23", "first evaluation after start", first_look},
+    {"23", "full queues", overshoot},
     {"25", "NAT rebinding of a path", nat_rebinding},
 };
 

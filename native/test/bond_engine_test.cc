@@ -124,6 +124,24 @@ TEST_P(BondEngineTest, ByEveryUplinkAtOnceItArrivesOnceAndInOrder) {
   }
 }
 
+TEST_P(BondEngineTest, WhatNoDatagramHasRoomForIsDroppedAndCounted) {
+  bond();
+  a->ns.enter();
+  shell("ip link set wt0 mtu 65535");
+  a->ns.leave();
+  ASSERT_TRUE(a->await(EventType::kLinkChanged));
+  const auto count = [](End& end, Drop reason) {
+    return end.dataplane.counters().drops[static_cast<size_t>(reason)].load();
+  };
+  const uint64_t malformed = count(*b, Drop::kMalformed);
+  std::vector<uint8_t> largest(65507);
+  EXPECT_EQ(send(a->application.get(), largest.data(), largest.size(), 0), ssize_t{65507});
+  a->say(7);
+  EXPECT_EQ(b->hear(), 7u);
+  EXPECT_EQ(count(*a, Drop::kSendFailed), 1u);
+  EXPECT_EQ(count(*b, Drop::kMalformed), malformed);  // nothing that was cut short
+}
+
 TEST_P(BondEngineTest, RekeyingWhileBondedLosesAndReordersNothing) {
   bond();
   constexpr uint32_t kMessages = 3000;

@@ -86,10 +86,39 @@ TEST(BondPaths, AConfiguredWayIsTriedForEver) {
   table.paths.set_candidates(table.now, std::vector{way(1, 1)});
   table.run(2 * kSecond);
   EXPECT_EQ(table.sent[0], 4u);  // at 0, 250, 750 and 1,750 ms
+  table.run(60 * kSecond);
+  EXPECT_EQ(table.sent[0], 9u);  // and at 3.75, 7.75, 15.75, 31.75 and 56.75 s
+  table.sent.clear();
   table.run(3600 * kSecond);
-  EXPECT_NEAR(static_cast<double>(table.sent[0]), 1800, 10);
+  EXPECT_EQ(table.sent[0], 144u);
+  table.open = 1;
+  table.run(26 * kSecond);
+  EXPECT_EQ(table.paths[0].phase, PathPhase::kActive);
+}
+
+TEST(BondPaths, AWayThatWorkedIsTriedMoreOften) {
+  Table table;
+  table.paths.set_candidates(table.now, std::vector{way(1, 1)});
+  table.run(kSecond);
+  table.open = 0;
+  table.run(600 * kSecond);
+  table.sent.clear();
+  table.run(3600 * kSecond);
+  EXPECT_EQ(table.sent[0], 1800u);
   table.open = 1;
   table.run(3 * kSecond);
+  EXPECT_EQ(table.paths[0].phase, PathPhase::kActive);
+}
+
+// What is sent without a session goes nowhere.
+TEST(BondPaths, ANewSessionHastensTheNextChallenge) {
+  Table table;
+  table.open = 0;
+  table.paths.set_candidates(table.now, std::vector{way(1, 1)});
+  table.run(60 * kSecond);
+  table.open = 1;
+  table.paths.session_started();
+  table.run(300 * kMs);
   EXPECT_EQ(table.paths[0].phase, PathPhase::kActive);
 }
 
@@ -119,7 +148,7 @@ TEST(BondPaths, NoncesCannotBeForeseen) {
     table->open = 0;
     table->paths.set_candidates(table->now, std::vector{way(1, 1)});
     for (int i = 0; i < 50; ++i) {
-      table->now += 3 * kSecond;
+      table->now += 30 * kSecond;
       table->paths.advance(table->now);
       for (const auto& out : table->paths.take_frames()) seen.insert(std::get<Challenge>(out.frame).nonce);
     }
@@ -222,6 +251,68 @@ TEST(BondPaths, ConfiguredOnesAreNeverDisplacedAndDisplaceOthers) {
   EXPECT_EQ(table.paths.find(way(3, 1)), kNoPath);
 }
 
+// Seven addresses of the peer's record lead nowhere, and it is known by an eighth, which it leaves.
+TEST(BondPaths, APeerThatMovedFindsRoomAmongWhatDoesNotAnswer) {
+  Table table;
+  table.paths.arrived(table.now, way(1, 99), 100, true);
+  table.run(100 * kMs);
+  ASSERT_EQ(table.paths[0].phase, PathPhase::kActive);
+  std::vector<net::Path> ways;
+  for (uint16_t i = 0; i < kMaxPaths - 1; ++i) ways.push_back(way(1, i));
+  table.open = 1;
+  table.paths.set_candidates(table.now, ways);
+  table.run(10 * kSecond);
+  ASSERT_EQ(table.count(Kind::kActive), 1u);
+
+  table.open = 0b1111'1110;
+  table.paths.arrived(table.now, way(1, 100), 100, true);
+  const PathId candidate = table.paths.find(way(1, 100));
+  ASSERT_NE(candidate, kNoPath);
+  table.remote[candidate] = 0;
+  table.paths.receive(table.now, candidate, 0, Ping{1});
+  table.run(50 * kMs);
+  EXPECT_EQ(table.paths[0].way, way(1, 100));
+  EXPECT_EQ(table.paths[0].phase, PathPhase::kActive);
+  for (const net::Path& asked : ways) EXPECT_NE(table.paths.find(asked), kNoPath);
+}
+
+TEST(BondPaths, WhatMadeRoomForOneThatDoesNotAnswerComesBack) {
+  Table table;
+  table.open = 0;
+  std::vector<net::Path> ways;
+  for (uint16_t i = 0; i < kMaxPaths; ++i) ways.push_back(way(1, i));
+  table.paths.set_candidates(table.now, ways);
+  table.paths.arrived(table.now, way(1, 100), 100, true);
+  EXPECT_EQ(table.paths.find(way(1, 100)), kNoPath) << "they have not been tried yet";
+  table.run(10 * kSecond);
+  for (uint16_t i = 0; i < 100; ++i) table.paths.arrived(table.now, way(2, i), 100, true);
+  uint32_t seated = 0;
+  for (const net::Path& asked : ways) seated += table.paths.find(asked) != kNoPath;
+  EXPECT_EQ(seated, kMaxPaths - Paths::kMaxUninvited);
+  table.run(11 * kSecond);
+  for (const net::Path& asked : ways) EXPECT_NE(table.paths.find(asked), kNoPath);
+}
+
+// The path that moved is not displaced by what it left and by what made room for it, which are both asked for.
+TEST(BondPaths, AMovedPathKeepsItsPlace) {
+  Table table;
+  std::vector<net::Path> ways;
+  for (uint16_t i = 0; i < kMaxPaths; ++i) ways.push_back(way(1, i));
+  table.open = 1;
+  table.paths.set_candidates(table.now, ways);
+  table.run(10 * kSecond);
+  ASSERT_EQ(table.count(Kind::kActive), 1u);
+  table.open = 0b1111'1110;
+  table.paths.arrived(table.now, way(1, 100), 100, true);
+  const PathId candidate = table.paths.find(way(1, 100));
+  ASSERT_NE(candidate, kNoPath);
+  table.remote[candidate] = 0;
+  table.paths.receive(table.now, candidate, 0, Ping{1});
+  table.run(50 * kMs);
+  EXPECT_EQ(table.paths[0].way, way(1, 100));
+  EXPECT_EQ(table.paths[0].phase, PathPhase::kActive);
+}
+
 TEST(BondPaths, ANewListEndsWhatIsNotInIt) {
   Table table;
   table.paths.set_candidates(table.now, std::vector{way(1, 1), way(2, 2)});
@@ -292,6 +383,34 @@ TEST(BondPaths, ASilentPathIsValidatedAnew) {
   table.run(3 * kSecond);
   EXPECT_EQ(table.paths[0].phase, PathPhase::kActive);
   EXPECT_EQ(table.paths[0].generation, 1u);
+}
+
+// What comes from an address does not show that what is sent there is still received there, and by whom.
+TEST(BondPaths, APathWithoutAnswersIsValidatedAnewWhateverComesByIt) {
+  Table table;
+  table.paths.set_candidates(table.now, std::vector{way(1, 1)});
+  table.run(kSecond);
+  ASSERT_EQ(table.paths[0].phase, PathPhase::kActive);
+  table.open = 0;
+  for (int i = 0; i < 1600; ++i) {
+    table.paths.arrived(table.now, way(1, 1), 1400, true);
+    table.paths.receive(table.now, 0, 0, Pong{static_cast<uint64_t>(i)});  // to what was not asked
+    table.run(10 * kMs);
+  }
+  EXPECT_EQ(table.count(Kind::kLost), 1u);
+  EXPECT_EQ(table.paths[0].phase, PathPhase::kValidating);
+}
+
+TEST(BondPaths, AVerySlowPathStaysProven) {
+  Table table;
+  table.paths.set_candidates(table.now, std::vector{way(1, 1)});
+  table.run(kSecond);
+  table.rtt = 8 * kSecond;
+  for (int i = 0; i < 6000; ++i) {
+    table.paths.arrived(table.now, way(1, 1), 1400, true);
+    table.run(10 * kMs);
+  }
+  EXPECT_EQ(table.count(Kind::kLost), 0u);
 }
 
 TEST(BondPaths, ASignOfLifeHastensTheNextChallenge) {

@@ -28,6 +28,16 @@ TEST(Repair, OnlyOnceItsOwnPathHasPassedIt) {
   EXPECT_EQ(repair.judge(kNow, packet(kNever), {kNow, kMs, 0}, kRtt), Verdict::kWait);
 }
 
+// A burst's last but one: nothing left after it for longer than a straggler takes, and nothing came.
+TEST(Repair, OrPassedItByLittleLongAgo) {
+  const Repair repair;
+  const SentPacket p = packet(kNow - 50 * kMs);
+  const uint64_t just_after = kNow - 50 * kMs + kMs / 2;
+  EXPECT_EQ(repair.judge(kNow, p, {just_after, kMs, 0, kMs / 2}, kRtt), Verdict::kWait);
+  EXPECT_EQ(repair.judge(kNow, p, {just_after, kMs, 0, kMs}, kRtt), Verdict::kResend);
+  EXPECT_EQ(repair.judge(kNow, p, {kNow - 60 * kMs, kMs, 0, 20 * kMs}, kRtt), Verdict::kWait);
+}
+
 TEST(Repair, AtMostTwice) {
   const Repair repair;
   SentPacket p = packet(kNow - 100 * kMs);

@@ -44,8 +44,6 @@ struct Open {
   double least_or_most;
 };
 constexpr Open kOpen[] = {
-    {"calls across failovers: longest gap", 220},
-    {"a link dies under load: RTT 20/20, the first a black hole, gap of calls", 160},
     {"random loss on both: 1 %, cubic", 0.5},
     {"loss in bursts on both: cubic, times the best single", 1.8},
 };

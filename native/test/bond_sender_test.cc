@@ -46,6 +46,7 @@ class Rig {
   struct Link {
     double rate = 40e6;
     uint64_t delay_ns = 10 * kMs;
+    uint64_t queue_ns = 100 * kMs;
     bool dead = false;
     uint32_t lose_every = 0;
     uint64_t busy_ns = 0, count = 0;
@@ -116,7 +117,7 @@ class Rig {
     Link& link = links[d.path];
     ++link.count;
     const uint64_t start = std::max(link.busy_ns, now);
-    if (start - now > 100 * kMs) return;
+    if (start - now > link.queue_ns) return;
     link.busy_ns = start + static_cast<uint64_t>(d.length * 8e9 / link.rate);
     if (link.dead || (link.lose_every && link.count % link.lose_every == 0)) return;
     flight.insert({link.busy_ns + link.delay_ns, d.path, d.counter, d.length});
@@ -276,6 +277,25 @@ TEST(BondSender, ALossyPathIsLeftAndComesBack) {
   EXPECT_EQ(rig.sender.active(), 0b11);
 }
 
+// The last of what a full queue dropped is missed when the queue has gone.
+TEST(BondSender, WhatAFullQueueDroppedIsNoReasonToLeave) {
+  for (const uint64_t queue_ms : {40, 50, 70, 100}) {
+    for (uint64_t thin_ms = 40; thin_ms <= 150; thin_ms += 10) {
+      Rig rig({{}, {}});
+      rig.links[1].queue_ns = queue_ms * kMs;
+      rig.load(100e6, 3 * kNanosPerSecond);
+      rig.links[1].rate = 10e6;
+      rig.load(100e6, thin_ms * kMs);
+      rig.links[1].rate = 40e6;
+      for (uint64_t ms = 0; ms < 500; ms += 5) {
+        rig.load(100e6, 5 * kMs);
+        ASSERT_EQ(rig.sender.active(), 0b11)
+            << "queue of " << queue_ms << " ms, full after " << thin_ms << " ms, " << ms << " ms later";
+      }
+    }
+  }
+}
+
 TEST(BondSender, AFarPathIsLeftOutAndTakesOver) {
   Rig rig({link(40e6, 10), link(40e6, 300)});
   rig.load(60e6, 2 * kNanosPerSecond);
@@ -293,6 +313,71 @@ TEST(BondSender, ARefusedPathIsLeftAtOnce) {
   rig.load(60e6, 5 * kMs);
   EXPECT_EQ(rig.sender.status(rig.now, 1).reason, Reason::kRefused);
   EXPECT_EQ(rig.sender.active(), 0b01);
+}
+
+// Of a call on a path from which nothing is heard any more: what is sent now, and what was under way, goes by another.
+TEST(BondSender, ACallIsCopiedWhenItsPathFallsSilent) {
+  Rig rig({link(40e6, 10), link(40e6, 40)});
+  rig.load(60e6, kNanosPerSecond);
+  const auto call = [&rig] {
+    const uint64_t mine = rig.counter;
+    rig.offer(Class::kLatency, 200);
+    return mine;
+  };
+  const auto hear = [&rig](uint64_t duration_ns) {
+    for (const uint64_t end = rig.now + duration_ns; rig.now < end;) {
+      rig.sender.heard(rig.now, 0);
+      rig.advance(kMs);
+    }
+  };
+  const auto goes_by = [&rig](uint64_t counter) {
+    PathSet set = 0;
+    for (const auto& d : rig.wire.sent) {
+      if (d.counter == counter) set |= static_cast<PathSet>(1u << d.path);
+    }
+    return set;
+  };
+  hear(kNanosPerSecond);
+  call();
+  hear(100 * kMs);
+  call();
+  rig.step();
+  rig.links[0].dead = true;
+  rig.advance(5 * kMs);
+  const uint64_t lost = call();
+  rig.step();
+  EXPECT_EQ(goes_by(lost), 0b01);
+  rig.advance(15 * kMs);
+  const uint64_t next = call();
+  rig.step();
+  EXPECT_EQ(goes_by(next), 0b11);
+  EXPECT_EQ(goes_by(lost), 0b10);
+  rig.advance(kMs);
+  const uint64_t third = call();
+  rig.step();
+  EXPECT_EQ(goes_by(third), 0b11);
+  EXPECT_EQ(goes_by(lost), 0);  // once is enough
+  rig.sender.heard(rig.now, 0);
+  const uint64_t fourth = call();
+  rig.step();
+  EXPECT_EQ(goes_by(fourth), 0b01);
+}
+
+// Where there is no bulk there are no copies of it that could prove a path, however busy it is otherwise.
+TEST(BondSender, WithoutBulkPingsBringAPathBack) {
+  Rig rig({{}, {}});
+  const auto acknowledge = [&rig](uint64_t duration_ns) {
+    for (const uint64_t end = rig.now + duration_ns; rig.now < end; rig.advance(2 * kMs))
+      rig.offer(Class::kSparse, 100);
+  };
+  acknowledge(kNanosPerSecond);
+  rig.wire.down = 0b01;
+  acknowledge(100 * kMs);
+  EXPECT_EQ(rig.sender.active(), 0b10);
+  rig.wire.down = 0;
+  for (int i = 0; i < 4; ++i) rig.sender.on_rtt(rig.now, 0, 20 * kMs);
+  acknowledge(2 * kNanosPerSecond);
+  EXPECT_EQ(rig.sender.active(), 0b11);
 }
 
 TEST(BondSender, AllSilentAtOnceExcludesNone) {

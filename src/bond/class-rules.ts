@@ -71,15 +71,3 @@ function parseDscp(text: string): number | null {
   if (forwarding !== null) return Number(forwarding[1]) * 8 + Number(forwarding[2]) * 2;
   return named[text] ?? parseDecimal(text, 63);
 }
-
-export function formatClassRule(rule: BondClassRule): string {
-  const words: string[] = [rule.class];
-  if (rule.protocol !== null) words.push(rule.protocol);
-  if (rule.firstPort !== 0 || rule.lastPort !== MAX_PORT) {
-    const { firstPort, lastPort } = rule;
-    words.push(`port ${firstPort === lastPort ? firstPort : `${firstPort}-${lastPort}`}`);
-  }
-  if (rule.dscp !== null) words.push(`dscp ${rule.dscp}`);
-  if (rule.maxLength !== MAX_SIZE) words.push(`size ${rule.maxLength}`);
-  return words.join(' ');
-}

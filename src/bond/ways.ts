@@ -2,7 +2,8 @@
 
 import { formatAddress } from '../core/address.js';
 import { MAX_BOND_PATHS } from '../core/bond.js';
-import type { Endpoint, IpAddress, Path, Prefix } from '../core/types.js';
+import { contains, isPrivate } from '../core/network.js';
+import type { Endpoint, IpAddress, Path } from '../core/types.js';
 import type { Uplink } from './uplink.js';
 
 /** Places left for ways that only the peer can open, from behind its NATs. */
@@ -66,28 +67,6 @@ function rankEndpoints(endpoints: readonly Endpoint[], uplinks: readonly Uplink[
 function reaches(uplink: Uplink, address: IpAddress): boolean {
   if (address.length === 4 ? uplink.defaultV4 : uplink.defaultV6) return true;
   return uplink.connected.some((prefix) => contains(prefix, address));
-}
-
-function contains(prefix: Prefix, address: IpAddress): boolean {
-  if (prefix.address.length !== address.length) return false;
-  for (let bit = 0; bit < prefix.length; bit += 8) {
-    const kept = 0xff & (0xff00 >> Math.min(8, prefix.length - bit));
-    const index = bit >> 3;
-    if (((address[index] ?? 0) & kept) !== ((prefix.address[index] ?? 0) & kept)) return false;
-  }
-  return true;
-}
-
-/** RFC 1918, RFC 6598, RFC 4193. */
-function isPrivate(address: IpAddress): boolean {
-  const [first = 0, second = 0] = address;
-  if (address.length === 16) return (first & 0xfe) === 0xfc;
-  return (
-    first === 10 ||
-    (first === 172 && second >= 16 && second < 32) ||
-    (first === 192 && second === 168) ||
-    (first === 100 && second >= 64 && second < 128)
-  );
 }
 
 /** The uplink that a way leaves by; undefined: none of ours any more. */

@@ -1,5 +1,6 @@
 // What a command of `weft` is, and what it is given to work with.
 
+import { existsSync, readFileSync } from 'node:fs';
 import type { ParseArgsConfig } from 'node:util';
 import { WeftError } from '../core/errors.js';
 import { readTextIfThere } from '../node/atomic-file.js';
@@ -28,6 +29,14 @@ export interface CommandEntry {
 /** The command line was wrong: exit status 2. */
 export function usageError(message: string): WeftError {
   return new WeftError('EUSAGE', message);
+}
+
+/** What went wrong, in one line. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, path } = error as NodeJS.ErrnoException;
+  const isDenied = (code === 'EACCES' || code === 'EPERM') && path !== undefined;
+  return isDenied ? `no permission for ${path}: run it as root` : error.message;
 }
 
 export class Context {
@@ -101,12 +110,22 @@ export class Context {
   }
 
   /** @throws WeftError ENOTRUNNING, or what the node answered */
-  ask(
+  async ask(
     command: string,
     parameters: Readonly<Record<string, unknown>> = {},
     options: AskOptions = {},
   ): Promise<unknown> {
-    return ask(this.socketPath, command, parameters, options);
+    try {
+      return await ask(this.socketPath, command, parameters, options);
+    } catch (error) {
+      if (!(error instanceof WeftError) || error.code !== 'ENOTRUNNING') throw error;
+      const { config } = this.paths;
+      if (existsSync(config)) throw error;
+      throw new WeftError(
+        error.code,
+        `no node is running, and there is no ${config}: make a mesh with weft init, or enter one with weft join -`,
+      );
+    }
   }
 
   /** Asks if a node runs. @returns undefined if none does */
@@ -123,8 +142,22 @@ export class Context {
   }
 }
 
-/** Reads all of standard input. */
-export async function readStdin(): Promise<string> {
+/**
+ * Reads a file, or all of standard input.
+ * @throws WeftError EINPUT if there is no such file
+ */
+export async function readInput(source: string): Promise<string> {
+  if (source === '-') return readStdin();
+  try {
+    return readFileSync(source, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new WeftError('EINPUT', `there is no file ${source}: give one, or - for standard input`);
+  }
+}
+
+async function readStdin(): Promise<string> {
+  if (process.stdin.isTTY) process.stderr.write('Paste it here; Ctrl-D on a new line ends it.\n');
   let text = '';
   process.stdin.setEncoding('utf8');
   for await (const chunk of process.stdin) text += chunk;

@@ -14,6 +14,7 @@ import {
   Context,
   type OptionSpecs,
   type OptionValues,
+  reasonOf,
   usageError,
 } from './command.js';
 import { COMMANDS } from './commands.js';
@@ -42,8 +43,7 @@ export async function main(argv: readonly string[], script: string): Promise<num
   try {
     return await dispatch(argv, script);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`weft: ${reason}\n`);
+    process.stderr.write(`weft: ${reasonOf(error)}\n`);
     if (!(error instanceof WeftError) && process.env.WEFT_DEBUG && error instanceof Error) {
       process.stderr.write(`${error.stack}\n`);
     }
@@ -71,6 +71,7 @@ async function dispatch(argv: readonly string[], script: string): Promise<number
     case 'help':
       return help(rest[0]);
   }
+  if (first.startsWith('-')) throw usageError(`${first}: options follow the command (weft --help)`);
   const entry = findCommand(first);
 
   const command = await entry.load();

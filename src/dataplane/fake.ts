@@ -3,6 +3,7 @@
 
 import type { BondPolicy, BondStatus } from '../core/bond.js';
 import { WeftError } from '../core/errors.js';
+import { sameEndpoint } from '../core/network.js';
 import type {
   Datagram,
   Endpoint,
@@ -513,15 +514,6 @@ export class FakeDataPlane implements DataPlane {
     if (peer === undefined) throw new Error(`no peer ${id}`);
     return peer;
   }
-}
-
-function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
-  return (
-    a.port === b.port &&
-    a.scopeId === b.scopeId &&
-    a.address.length === b.address.length &&
-    a.address.every((byte, i) => byte === b.address[i])
-  );
 }
 
 /** The word after the type: whose index it is depends on the type. */

@@ -1,6 +1,6 @@
 // Who has which address as this node sees it, and what follows if another has ours by right.
 
-import { type AddressTable, resolveAddresses } from './addresses.js';
+import { type AddressTable, addressKey, resolveAddresses } from './addresses.js';
 import type { MeshContext } from './context.js';
 import type { OwnRecord } from './own-record.js';
 import type { MemberEntry } from './swim/members.js';
@@ -9,8 +9,12 @@ export class AddressBook {
   readonly #context: MeshContext;
   readonly #own: OwnRecord;
   #table: AddressTable | null = null;
-  /** Somebody claims an address of ours: who has it is to be found out. */
+  /** Keys of the addresses that we claim. */
+  #claimed: readonly string[] = [];
+  /** Somebody else may have an address of ours: who has it is to be found out. */
   #contested = false;
+  /** Another has our IPv4 address, and no other was free. */
+  #withoutAddress = false;
 
   constructor(context: MeshContext, own: OwnRecord) {
     this.#context = context;
@@ -21,19 +25,19 @@ export class AddressBook {
     return this.#contested ? -Infinity : Infinity;
   }
 
-  /** Members may have come, gone or changed. */
-  changed(): void {
+  /** An address that is new to us may be another's already. */
+  ownChanged(): void {
     this.#table = null;
+    const claimed = this.#own.record.addresses.map(addressKey);
+    this.#contested ||= claimed.join() !== this.#claimed.join();
+    this.#claimed = claimed;
   }
 
   memberChanged(entry: MemberEntry): void {
     this.#table = null;
-    const ours = this.#own.record.addresses;
-    this.#contested ||= entry.record.addresses.some((address) =>
-      ours.some(
-        (own) => own.length === address.length && own.every((byte, i) => byte === address[i]),
-      ),
-    );
+    this.#contested ||=
+      this.#withoutAddress ||
+      entry.record.addresses.some((address) => this.#claimed.includes(addressKey(address)));
   }
 
   /** This node included. */
@@ -51,11 +55,19 @@ export class AddressBook {
   tick(nowMs: number): void {
     if (!this.#contested) return;
     this.#contested = false;
-    const { id } = this.#own.record;
-    if (!this.table().losers.includes(id)) return;
-    this.#own.nextAddress(nowMs);
-    this.#context.effects.event('warn', 'another member has our IPv4 address: took the next one', {
-      counter: this.#own.addressCounter,
-    });
+    const { owners, losers } = this.table();
+    const wasWithout = this.#withoutAddress;
+    this.#withoutAddress = false;
+    if (!losers.includes(this.#own.record.id)) return;
+    const { effects } = this.#context;
+    if (this.#own.nextAddress(nowMs, (address) => !owners.has(addressKey(address)))) {
+      effects.event('warn', 'another member has our IPv4 address: took the next free one', {
+        counter: this.#own.addressCounter,
+      });
+      return;
+    }
+    this.#withoutAddress = true;
+    if (wasWithout) return;
+    effects.event('warn', 'another member has our IPv4 address, and there is no other for us');
   }
 }

@@ -5,6 +5,7 @@
 
 import { formatAddress } from '../core/address.js';
 import type { Crypto } from '../core/crypto.js';
+import { contains } from '../core/network.js';
 import type { IpAddress, Prefix } from '../core/types.js';
 import { Writer } from '../wire/writer.js';
 import { NODE_ID_BYTES, publicKeyOf } from './identity.js';
@@ -48,7 +49,7 @@ export function isV4MeshPrefix(prefix: Prefix): boolean {
 }
 
 /**
- * @param counter 0, and one more after each lost conflict
+ * @param counter 0, and a higher one after each lost conflict
  * @throws RangeError unless `isV4MeshPrefix(prefix)`
  */
 export function deriveV4(hash: Hash, prefix: Prefix, id: NodeId, counter: number): IpAddress {
@@ -65,36 +66,6 @@ export function deriveV4(hash: Hash, prefix: Prefix, id: NodeId, counter: number
   return new Uint8Array(view.buffer);
 }
 
-/** True if `inner` lies within `outer`. */
-export function covers(outer: Prefix, inner: Prefix): boolean {
-  if (outer.address.length !== inner.address.length || outer.length > inner.length) return false;
-  return sameBits(outer.address, inner.address, outer.length);
-}
-
-/** True if `prefix` holds `address`. */
-export function contains(prefix: Prefix, address: IpAddress): boolean {
-  return covers(prefix, { address, length: address.length * 8 });
-}
-
-function sameBits(a: IpAddress, b: IpAddress, length: number): boolean {
-  const whole = length >> 3;
-  for (let i = 0; i < whole; i++) if (a[i] !== b[i]) return false;
-  const rest = length & 7;
-  return rest === 0 || ((a[whole] ?? 0) ^ (b[whole] ?? 0)) >> (8 - rest) === 0;
-}
-
-/**
- * The first of `routes` that shares addresses with `prefix`: packets for one would go to the other. Default routes are
- * none of them: they hold for what nothing else does.
- * @param routes the connected networks of this host
- */
-export function overlaps(prefix: Prefix, routes: Iterable<Prefix>): Prefix | null {
-  for (const route of routes) {
-    if (route.length > 0 && (covers(route, prefix) || covers(prefix, route))) return route;
-  }
-  return null;
-}
-
 /** A member's claim: what its record says, and what its certificate pins. */
 export interface AddressClaim {
   readonly id: NodeId;
@@ -109,7 +80,7 @@ export interface AddressTable {
   readonly owners: ReadonlyMap<string, NodeId>;
   /** What each member may use: its claims without those it lost, in the record's order. */
   readonly granted: ReadonlyMap<NodeId, readonly IpAddress[]>;
-  /** Those that lost an IPv4 address: each derives anew with its counter + 1. In order of id. */
+  /** Those that lost an IPv4 address: each derives the next free one. In order of id. */
   readonly losers: readonly NodeId[];
 }
 
@@ -121,7 +92,8 @@ export function addressKey(address: IpAddress): string {
 /**
  * One owner for each claimed address, the same at every member that knows the same claims: a pinned address wins over a
  * derived one, a lower counter over a higher one (nobody takes an address by deriving until it fits), who was trusted
- * earlier over who came later (nor by making identities until one fits), and then the smallest hash(id | address). IPv4 claims outside `prefix` hold only if they are pinned.
+ * earlier over who came later (nor by making identities until one fits), and then the smallest hash(id | address). IPv4
+ * claims outside `prefix` hold only if they are pinned.
  * @param members those that may hold addresses, this node among them; a member that left is not
  * @param prefix of the mesh; null = no IPv4
  */

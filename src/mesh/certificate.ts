@@ -6,17 +6,17 @@
 import { formatAddress, formatPrefix } from '../core/address.js';
 import type { MeshCrypto } from '../core/crypto.js';
 import { WeftError } from '../core/errors.js';
+import { contains, covers } from '../core/network.js';
 import type { IpAddress, Prefix } from '../core/types.js';
 import { decodeMsgpack, encodeMsgpack, Fields, type Msgpack } from '../wire/msgpack.js';
 import { decodeIpAddress, decodePrefix, encodePrefix } from '../wire/network.js';
-import { contains, covers } from './addresses.js';
 import {
   type Identity,
   NODE_ID_BYTES,
   nodeIdOf,
   publicKeyOf,
-  SIGNATURE_BYTES,
-  signIn,
+  signDocument,
+  splitDocument,
   verifyIn,
 } from './identity.js';
 import { isNodeName } from './record.js';
@@ -75,10 +75,7 @@ export interface SignedCertificate extends Certificate {
  * @throws WeftError ECERTIFICATE if nobody would take it: too large, a bad name, an empty validity
  */
 export function signCertificate(issuer: Identity, certificate: Certificate): Uint8Array {
-  const payload = encodeCertificate(certificate);
-  const bytes = new Uint8Array(SIGNATURE_BYTES + payload.length);
-  bytes.set(signIn('certificate', issuer, payload));
-  bytes.set(payload, SIGNATURE_BYTES);
+  const bytes = signDocument('certificate', issuer, encodeCertificate(certificate));
   if (bytes.length > MAX_CERTIFICATE_BYTES) {
     throw new WeftError(
       'ECERTIFICATE',
@@ -96,12 +93,9 @@ export function signCertificate(issuer: Identity, certificate: Certificate): Uin
 
 /** Null unless it decodes and keeps the bounds. Nothing is verified: see `verifyCertificate`. */
 export function decodeCertificate(bytes: Uint8Array): SignedCertificate | null {
-  if (bytes.length > MAX_CERTIFICATE_BYTES || bytes.length < SIGNATURE_BYTES) return null;
-  const copy = new Uint8Array(bytes);
-  const signature = copy.subarray(0, SIGNATURE_BYTES);
-  const payload = copy.subarray(SIGNATURE_BYTES);
-  const certificate = decodePayload(payload);
-  return certificate && { ...certificate, payload, signature };
+  const document = splitDocument(bytes, MAX_CERTIFICATE_BYTES);
+  const certificate = document && decodePayload(document.payload);
+  return certificate && { ...certificate, ...document };
 }
 
 /** The signature alone: whether its issuer may is trust.ts's question. */

@@ -2,9 +2,9 @@
 // run are greeted with growing pauses; later, seeds that are no member in sight are still greeted now and then, since
 // they may be on the other side of a split.
 
+import { sameEndpoint } from '../core/network.js';
 import type { Endpoint, Path } from '../core/types.js';
 import type { MeshContext, Seed } from './context.js';
-import { sameEndpoint } from './endpoints.js';
 import type { Post } from './post.js';
 import type { MemberEntry } from './swim/members.js';
 import { randomFraction, sample } from './swim/sampling.js';

@@ -27,8 +27,6 @@ export interface MeshConfig {
   readonly meshKey: Uint8Array;
   readonly name: string;
   readonly seeds: readonly Seed[];
-  /** Endpoints that are told to the others before all that were found. */
-  readonly announce: readonly Endpoint[];
   /** Null: no IPv4 inside the mesh but pinned addresses. */
   readonly v4Prefix: Prefix | null;
   readonly routes: readonly Prefix[];

@@ -1,13 +1,13 @@
 // The failure detector: probes members in turn, helps others to probe theirs, and looks after the dead.
 
 import type { Endpoint, Path } from '../core/types.js';
-import { RateLimit } from './channel/rate.js';
 import type { MeshContext } from './context.js';
 import { publicKeyOf } from './identity.js';
 import type { Membership } from './membership.js';
 import { encodeMessage, type Message, PROOF_NONCE_BYTES, proofPayload } from './messages.js';
 import type { OwnRecord } from './own-record.js';
 import type { Post } from './post.js';
+import { RateLimit } from './rate.js';
 import { failedProbeDelta } from './swim/awareness.js';
 import type { MemberEntry } from './swim/members.js';
 import { type Probe, ProbeRing, Prober, probeTimeoutMs, repeatMs } from './swim/probe.js';
@@ -72,7 +72,7 @@ export class Detector {
   stop(): void {
     this.#probeMs = Infinity;
     this.#deadProbeMs = Infinity;
-    this.#prober.finishAll();
+    this.#giveUpProbes();
   }
 
   joined(entry: MemberEntry): void {
@@ -113,7 +113,7 @@ export class Detector {
 
   /** We were not running: what was not answered means nothing. */
   resume(nowMs: number): void {
-    for (const probe of this.#prober.finishAll()) this.#report(probe, null);
+    this.#giveUpProbes();
     this.#relays.clear();
     this.#probeMs = nowMs + this.#context.config.timings.probeIntervalMs;
   }
@@ -156,11 +156,8 @@ export class Detector {
    */
   #askDoubted(nowMs: number, entry: MemberEntry): void {
     entry.knowsUs = false;
-    this.#startQuietly(
-      nowMs,
-      entry,
-      LAST_WORD_INTERVALS * this.#context.config.timings.probeIntervalMs,
-    );
+    const { probeIntervalMs } = this.#context.config.timings;
+    this.#startQuietly(nowMs, entry, LAST_WORD_INTERVALS * probeIntervalMs);
   }
 
   /** @param lastsMs twice the timeout if that is longer */
@@ -240,6 +237,10 @@ export class Detector {
 
   #succeeded(probe: Probe): void {
     if (probe.kind === 'watch') this.#context.awareness.apply(-1);
+  }
+
+  #giveUpProbes(): void {
+    for (const probe of this.#prober.finishAll()) this.#report(probe, null);
   }
 
   #finish(probe: Probe, rttMs: number | null): void {

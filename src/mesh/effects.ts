@@ -7,7 +7,7 @@ import type { Member, MemberState, NodeId } from './types.js';
 export interface MeshState {
   /** The first incarnation that was never used: a restarted node begins with it. */
   readonly incarnation: number;
-  /** How often the own IPv4 address was derived anew. */
+  /** Of the own record. */
   readonly addressCounter: number;
   readonly members: readonly SavedMember[];
 }

@@ -1,5 +1,6 @@
 // Endpoints as the mesh compares them, and where others say that this node is seen.
 
+import { sameEndpoint } from '../core/network.js';
 import type { Endpoint } from '../core/types.js';
 import type { NodeId } from './types.js';
 
@@ -9,17 +10,8 @@ const MAX_REPORTERS = 32;
 const AGREEING_REPORTERS = 2;
 
 /** Usable as a Map key. */
-export function endpointKey({ address, port, scopeId }: Endpoint): string {
+function endpointKey({ address, port, scopeId }: Endpoint): string {
   return `${address.join('.')}:${port}%${scopeId}`;
-}
-
-export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
-  return (
-    a.port === b.port &&
-    a.scopeId === b.scopeId &&
-    a.address.length === b.address.length &&
-    a.address.every((byte, i) => byte === b.address[i])
-  );
 }
 
 /**

@@ -59,6 +59,28 @@ export function signIn(domain: SigningDomain, identity: Identity, payload: Uint8
   return identity.key.sign(inDomain(domain, payload));
 }
 
+/** signature | payload: a signed document, as it is kept and passed on. */
+export function signDocument(
+  domain: SigningDomain,
+  identity: Identity,
+  payload: Uint8Array,
+): Uint8Array {
+  const bytes = new Uint8Array(SIGNATURE_BYTES + payload.length);
+  bytes.set(signIn(domain, identity, payload));
+  bytes.set(payload, SIGNATURE_BYTES);
+  return bytes;
+}
+
+/** Copies of the two parts of a signed document; nothing is verified. Null: it is none, or longer than `maxBytes`. */
+export function splitDocument(
+  bytes: Uint8Array,
+  maxBytes: number,
+): { signature: Uint8Array; payload: Uint8Array } | null {
+  if (bytes.length > maxBytes || bytes.length < SIGNATURE_BYTES) return null;
+  const signature = bytes.slice(0, SIGNATURE_BYTES);
+  return { signature, payload: bytes.slice(SIGNATURE_BYTES) };
+}
+
 export function verifyIn(
   domain: SigningDomain,
   crypto: MeshCrypto,

@@ -47,6 +47,7 @@ function environment(changes: Partial<InviteEnvironment> = {}): InviteEnvironmen
     signer: authority,
     signerCertificate: null,
     nameOwner: () => null,
+    isRevoked: () => false,
     ...changes,
   };
 }
@@ -175,6 +176,16 @@ describe('an invite', () => {
     expect(reasonOf(book, invite, joiner.id, '')).toBe('bad-name');
     expect(reasonOf(book, invite, joiner.id, 'mine')).toBe('ok');
     expect(reasonOf(book, invite, identity(9).id, 'mine')).toBe('name-taken');
+  });
+
+  test('is not for whom its authority revoked, nor answered again for it', () => {
+    const revoked = new Set<string>();
+    const isRevoked = (by: NodeId, id: NodeId) => by === authority.id && revoked.has(id);
+    const { book, invite } = issued({ uses: 2 }, environment({ isRevoked }));
+    expect(reasonOf(book, invite, joiner.id)).toBe('ok');
+    revoked.add(joiner.id);
+    expect(reasonOf(book, invite, joiner.id)).toBe('revoked');
+    expect(reasonOf(book, invite, other.id, 'shop-2')).toBe('ok');
   });
 
   test('keeps a name for its joiner until the mesh knows', () => {

@@ -62,6 +62,8 @@ export interface InviteEnvironment {
   readonly signerCertificate: Uint8Array | null;
   /** The member that goes by a name; null = nobody. Nobody else is certified for it. */
   nameOwner(name: string): NodeId | null;
+  /** Whether `authority` took back all that it says of a node: what it certifies for it, nobody accepts. */
+  isRevoked(authority: NodeId, node: NodeId): boolean;
 }
 
 export interface InviteOptions {
@@ -90,6 +92,7 @@ export type RedemptionRefusal =
   | 'used-up'
   | 'bad-name'
   | 'name-taken'
+  | 'revoked'
   /** The issuing node itself may not certify this (any more). */
   | 'cannot-issue';
 
@@ -229,6 +232,7 @@ export class InviteBook {
     if (!entry) return refuse('unknown-invite');
     const expected = inviteProof(crypto, { ...entry, issuer: node }, joiner);
     if (!crypto.equal(expected, proof)) return refuse('unknown-invite');
+    if (this.#env.isRevoked(this.#authority(), joiner)) return refuse('revoked');
     const earlier = entry.redeemed.get(joiner);
     if (earlier !== undefined) return { ok: true, certificate: earlier.certificate, isNew: false };
     if (nowSeconds >= entry.expiresAt) return refuse('expired');
@@ -243,6 +247,12 @@ export class InviteBook {
     if (typeof certificate === 'string') return refuse('cannot-issue');
     entry.redeemed.set(joiner, { name, certificate, at: nowSeconds });
     return { ok: true, certificate, isNew: true };
+  }
+
+  /** Whom certificates come from, directly or by a delegated issuer. */
+  #authority(): NodeId {
+    const { signer, signerCertificate } = this.#env;
+    return (signerCertificate && decodeCertificate(signerCertificate)?.issuer) ?? signer.id;
   }
 
   /** A joiner of a moment ago, who is no member yet. */

@@ -55,7 +55,6 @@ function meshAt(host: number, who: Identity, name: string, certificate: Uint8Arr
       meshKey,
       name,
       seeds: [{ ...at(1), id: issuer.id }],
-      announce: [at(host)],
       v4Prefix,
       routes: [],
       capabilities: [],
@@ -63,6 +62,7 @@ function meshAt(host: number, who: Identity, name: string, certificate: Uint8Arr
       timings: DEFAULT_SWIM_CONFIG,
     },
   });
+  mesh.setLocalEndpoints(0, [at(host)]);
   mesh.start(0);
   return mesh;
 }
@@ -81,7 +81,10 @@ function issuingMesh(): Mesh {
   });
   const mesh = meshAt(1, issuer, 'issuer', certificate);
   const random = new SeededRandom(3, 0);
-  const env = { crypto, random, meshId, meshKey, node: issuer.id, nameOwner: () => null };
+  const env = {
+    ...{ crypto, random, meshId, meshKey, node: issuer.id },
+    ...{ nameOwner: () => null, isRevoked: () => false },
+  };
   mesh.setInvites(new InviteBook({ ...env, signer: authority, signerCertificate: null }));
   return mesh;
 }

@@ -20,7 +20,7 @@ import { openRecord } from './record.js';
 import type { NodeId, SignedRecord } from './types.js';
 
 const RETRY_MS = 1_000;
-export const DEFAULT_JOIN_TIMEOUT_MS = 30_000;
+const DEFAULT_JOIN_TIMEOUT_MS = 30_000;
 
 export interface JoinerEnvironment {
   readonly crypto: MeshCrypto;

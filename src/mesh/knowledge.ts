@@ -3,9 +3,9 @@
 
 import type { Crypto } from '../core/crypto.js';
 import { fromHex, toHex } from '../core/hex.js';
-import { DIGEST_KEY_BYTES, encodeMessage } from './messages.js';
+import { encodeMessage } from './messages.js';
 import type { MemberEntry, MemberTable } from './swim/members.js';
-import { StateDigest } from './swim/push-pull.js';
+import { DIGEST_KEY_BYTES, StateDigest } from './swim/push-pull.js';
 import type { NodeId, SignedRecord } from './types.js';
 
 /** Accusations that are passed on as evidence: more say nothing more. */

@@ -7,6 +7,7 @@
 //
 // Only a record changes what a member is; an accusation, whoever passes it on, is no more than its accuser's word.
 
+import { sameBytes } from '../core/bytes.js';
 import type { MeshContext } from './context.js';
 import { memberCount } from './context.js';
 import type { MemberChange } from './effects.js';
@@ -21,6 +22,7 @@ import {
   verifyAccusation,
   verifyRecord,
 } from './record.js';
+import { Refusals } from './refusals.js';
 import { MemberEntry } from './swim/members.js';
 import {
   expectedConfirmations,
@@ -29,25 +31,18 @@ import {
   Suspicion,
 } from './swim/suspicion.js';
 import type { Acceptance, TrustStore } from './trust.js';
-import { type Accusation, MAX_MEMBERS, type NodeId, type SignedRecord } from './types.js';
+import type { Accusation, SignedRecord } from './types.js';
 
 /** The wall clock may be set: all are judged again so often, besides when a certificate ends. */
 const JUDGE_INTERVAL_MS = 60_000;
-/** A record that was refused is not verified again for so long. */
-const REFUSED_MS = 60_000;
-const MAX_REFUSED = 1_024;
-const MAX_FORGOTTEN = MAX_MEMBERS;
 /** A refutation is not repeated faster, however often we are accused. */
 const REFUTE_INTERVAL_MS = 500;
+/** One member's accusations say no more of our health than one each so often: if we are unwell, others notice too. */
+const BLAME_INTERVAL_MS = 10_000;
 
 /** How a record came. 'owner': from itself. 'sync': by push/pull. */
 export type Source = 'owner' | 'news' | 'sync';
 export type Outcome = 'new' | 'updated' | 'known' | 'stale' | 'refused' | 'own';
-
-interface Refusal {
-  readonly incarnation: number;
-  readonly untilMs: number;
-}
 
 export interface MembershipListener {
   changed(nowMs: number, entry: MemberEntry): void;
@@ -60,9 +55,7 @@ export class Membership {
   readonly #knowledge: Knowledge;
   readonly #own: OwnRecord;
   readonly #listener: MembershipListener;
-  readonly #refused = new Map<NodeId, Refusal>();
-  /** Incarnations of members that were forgotten: a stale record must not bring them back. */
-  readonly #forgotten = new Map<NodeId, number>();
+  readonly #refusals = new Refusals();
   readonly #suspected = new Set<MemberEntry>();
   /** Suspects whose last word is to be asked for. */
   #doubted: MemberEntry[] = [];
@@ -129,8 +122,10 @@ export class Membership {
     if (entry !== null && record.incarnation <= entry.incarnation) {
       return { outcome: record.incarnation < entry.incarnation ? 'stale' : 'known', entry };
     }
-    if (entry === null && this.#isRefusedUnseen(nowMs, record.id, record.incarnation, source)) {
-      return { outcome: 'refused', entry: null };
+    if (entry === null && source !== 'owner') {
+      const refusal = this.#refusals.of(nowMs, record.id, record.incarnation);
+      if (refusal === 'forgotten') counters.add('record-of-forgotten');
+      if (refusal !== null) return { outcome: 'refused', entry: null };
     }
     const signed = verifyRecord(this.#context.crypto, { record, payload, signature });
     if (signed === null) {
@@ -139,7 +134,7 @@ export class Membership {
     }
     const verdict = this.#judge(signed);
     if (verdict === null) {
-      this.#noteRefused(nowMs, record.id, record.incarnation);
+      this.#refusals.refuse(nowMs, record.id, record.incarnation);
       return { outcome: 'refused', entry };
     }
     if (entry !== null) {
@@ -172,8 +167,7 @@ export class Membership {
     const entry = new MemberEntry(nowMs, signed);
     this.#noteStanding(nowMs, entry, verdict);
     if (signed.record.left) entry.state = 'left';
-    this.#forgotten.delete(entry.id);
-    this.#refused.delete(entry.id);
+    this.#refusals.admit(entry.id);
     this.#context.table.add(entry);
     this.#knowledge.setMember(entry);
     this.#listener.joined(entry);
@@ -208,23 +202,6 @@ export class Membership {
       incarnation,
     });
     this.#own.raise(nowMs, incarnation);
-  }
-
-  #isRefusedUnseen(nowMs: number, id: NodeId, incarnation: number, source: Source): boolean {
-    if (source === 'owner') return false;
-    const forgotten = this.#forgotten.get(id);
-    if (forgotten !== undefined && incarnation <= forgotten) {
-      this.#context.counters.add('record-of-forgotten');
-      return true;
-    }
-    const refused = this.#refused.get(id);
-    return refused !== undefined && refused.incarnation >= incarnation && refused.untilMs > nowMs;
-  }
-
-  #noteRefused(nowMs: number, id: NodeId, incarnation: number): void {
-    this.#refused.delete(id);
-    this.#refused.set(id, { incarnation, untilMs: nowMs + REFUSED_MS });
-    dropOldest(this.#refused, MAX_REFUSED);
   }
 
   /** What decides between claims to one address; and when its certificate ends all are judged anew. */
@@ -343,7 +320,8 @@ export class Membership {
     const { counters, crypto, awareness } = this.#context;
     const { incarnation, left } = this.#own.record;
     if (left || accusation.incarnation !== incarnation || this.#refuteMs < Infinity) return;
-    if (this.#context.table.get(accusation.accuser) === undefined) {
+    const accuser = this.#context.table.get(accusation.accuser);
+    if (accuser === undefined) {
       counters.add('accuser-unknown');
       return;
     }
@@ -351,7 +329,10 @@ export class Membership {
       counters.add('accusation-bad-signature');
       return;
     }
-    awareness.apply(1);
+    if (nowMs - accuser.blamedUsMs >= BLAME_INTERVAL_MS) {
+      accuser.blamedUsMs = nowMs;
+      awareness.apply(1);
+    }
     counters.add('accused');
     const refuteMs = this.#lastRefuteMs + REFUTE_INTERVAL_MS;
     if (nowMs >= refuteMs) this.#refute(nowMs);
@@ -383,7 +364,7 @@ export class Membership {
 
   setTrust(nowMs: number, trust: TrustStore): void {
     this.#context.trust = trust;
-    this.#refused.clear();
+    this.#refusals.trustChanged();
     for (const bytes of trust.revocations()) this.#knowledge.addRevocation(bytes);
     this.judgeAll(nowMs);
   }
@@ -471,8 +452,7 @@ export class Membership {
     table.remove(entry);
     this.#knowledge.removeMember(entry.id);
     if (reason === 'left' || reason === 'dead') {
-      this.#forgotten.set(entry.id, entry.incarnation);
-      dropOldest(this.#forgotten, MAX_FORGOTTEN);
+      this.#refusals.forget(entry.id, entry.incarnation);
     }
     this.#listener.forgotten(entry);
     effects.push({ type: 'member-forgotten', id: entry.id, reason });
@@ -498,18 +478,4 @@ function wantsAccusation({ state, suspicion, accusations }: MemberEntry): boolea
 
 function accusationSubject({ target, accuser }: Accusation): string {
   return `${target} by ${accuser}`;
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
-}
-
-function dropOldest<K>(map: Map<K, unknown>, max: number): void {
-  if (map.size <= max) return;
-  for (const oldest of map.keys()) {
-    map.delete(oldest);
-    return;
-  }
 }

@@ -129,6 +129,13 @@ describe('a node', () => {
     a.perform((_, nowMs) => mesh.ping(nowMs, b.id));
     simulation.run(3_000);
     expect(pongs).toEqual([expect.any(Number), null]);
+    a.perform((_, nowMs) => {
+      mesh.ping(nowMs, b.id);
+      mesh.leave(nowMs);
+    });
+    expect(pongs).toHaveLength(3);
+    a.perform((_, nowMs) => mesh.ping(nowMs, b.id));
+    expect(pongs).toEqual([expect.any(Number), null, null, null]);
   });
 
   test('knows nobody whom nobody trusts, and an empty mesh wants no ticks in a row', () => {
@@ -140,5 +147,29 @@ describe('a node', () => {
     simulation.run(600_000);
     expect(ticks).toBeLessThan(2_000);
     expect([...(alone.mesh?.members() ?? [])]).toEqual([]);
+  });
+
+  // A /28 holds 13 nodes: most lose an address here, and many the next one too.
+  test.each([1, 2, 3, 4])('of a small prefix all come to an address (seed %i)', (seed) => {
+    const simulation = createWorld({ seed, nodes: 10, v4Length: 28 });
+    for (const node of simulation.nodes) node.start();
+    simulation.run(60_000);
+    for (const node of simulation.nodes) {
+      const { granted, losers } = (node.mesh as Mesh).addresses();
+      expect(losers).toEqual([]);
+      expect(granted.get(node.id)).toHaveLength(2);
+    }
+  });
+
+  test('that find no address free do without, and leave the others in peace', () => {
+    const simulation = createWorld({ seed: 1, nodes: 8, v4Length: 29 });
+    for (const node of simulation.nodes) node.start();
+    simulation.run(60_000);
+    const before = simulation.nodes.map((node) => self(node).incarnation);
+    simulation.run(120_000);
+    const tables = simulation.nodes.map((node) => (node.mesh as Mesh).addresses());
+    expect(tables[0]?.owners.size).toBe(5 + 8);
+    for (const { losers } of tables) expect(losers).toHaveLength(3);
+    expect(simulation.nodes.map((node) => self(node).incarnation)).toEqual(before);
   });
 });

@@ -283,7 +283,8 @@ export class Mesh {
 
   /** One probe now; the effect `pong` is its result. */
   ping(nowMs: number, id: NodeId): void {
-    this.#detector.ping(nowMs, id);
+    if (this.#phase === 'running') this.#detector.ping(nowMs, id);
+    else this.#context.effects.push({ type: 'pong', id, rttMs: null });
   }
 
   // --- Outputs ---
@@ -377,7 +378,7 @@ export class Mesh {
   #ownChanged(nowMs: number, save: boolean): void {
     const { signed } = this.#own;
     this.#knowledge.setOwn(signed);
-    this.#addresses.changed();
+    this.#addresses.ownChanged();
     this.#context.broadcasts.add({ subject: signed.record.id, bytes: recordMessage(signed) });
     if (save) this.#saver.save(nowMs);
   }
@@ -388,7 +389,6 @@ export class Mesh {
   }
 
   #memberForgotten(entry: MemberEntry): void {
-    this.#addresses.changed();
     this.#channel.forget(entry.id);
     this.#paths.forgotten(entry.id);
     this.#detector.forgotten(entry);

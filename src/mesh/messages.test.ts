@@ -66,6 +66,7 @@ describe('messages', () => {
     ['a short identity', [[1, 5, new Uint8Array(31)]]],
     ['a negative number', [[5, -1]]],
     ['a missing field', [[4, 5]]],
+    ['a reason that a terminal obeys', [[17, nonce, '\x1b[2Jexpired']]],
     [
       'too many authorities',
       [[18, nonce, nonce, Array(17).fill(new Uint8Array(32)), '', nonce, signature]],

@@ -10,8 +10,6 @@ import type { Accusation, NodeId } from './types.js';
 
 export const PROOF_NONCE_BYTES = 16;
 export const PATH_NONCE_BYTES = 8;
-/** Bytes of one key in the state digest, see swim/push-pull.ts. */
-export const DIGEST_KEY_BYTES = 8;
 export const MAX_FRAGMENTS = 4;
 
 export interface ProofRequest {
@@ -343,7 +341,7 @@ function readRarer(code: number, fields: FieldList): Message | 'unknown' {
         name: fields.text(63),
       };
     case CODES['join-refused']:
-      return { type: 'join-refused', inviteId: fields.bytesUpTo(32), reason: fields.text(64) };
+      return { type: 'join-refused', inviteId: fields.bytesUpTo(32), reason: fields.word(64) };
     case CODES['join-accepted']:
       return {
         type: 'join-accepted',
@@ -398,6 +396,12 @@ class FieldList {
   text(max: number): string {
     const value = this.#next();
     return typeof value === 'string' && value.length <= max ? value : this.#fail('');
+  }
+
+  /** What is shown to people as it is: nothing that a terminal obeys. */
+  word(max: number): string {
+    const value = this.text(max);
+    return /^[a-z-]*$/.test(value) ? value : this.#fail('');
   }
 
   nodeId(): NodeId {

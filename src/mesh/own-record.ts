@@ -1,17 +1,19 @@
 // This node's own record: what it says of itself, and the incarnation that makes the latest word the valid one.
 
+import { sameEndpoint } from '../core/network.js';
 import type { Endpoint, IpAddress, Prefix } from '../core/types.js';
 import { deriveV4, deriveV6 } from './addresses.js';
 import { decodeCertificate } from './certificate.js';
 import type { MeshContext } from './context.js';
 import type { MeshState } from './effects.js';
-import { distinctEndpoints, isContactable, ObservedEndpoints, sameEndpoint } from './endpoints.js';
-import { MAX_INCARNATION, signRecord } from './record.js';
+import { distinctEndpoints, isContactable, ObservedEndpoints } from './endpoints.js';
+import { MAX_ADDRESS_COUNTER, MAX_INCARNATION, signRecord } from './record.js';
 import { MAX_ENDPOINTS, type MemberRecord, type NodeId, type SignedRecord } from './types.js';
 
 /** Incarnations that are saved as used before they are: a node that refutes much does not write much. */
 const RESERVED_INCARNATIONS = 16;
-const MAX_ADDRESS_COUNTER = 0xffff;
+/** Derived addresses that are looked at for a free one: where nine in ten are taken one in a thousand nodes finds none. */
+const MAX_ADDRESSES_TRIED = 64;
 
 export class OwnRecord {
   readonly #context: MeshContext;
@@ -134,11 +136,25 @@ export class OwnRecord {
     this.raise(nowMs);
   }
 
-  /** Another member has our IPv4 address by right. */
-  nextAddress(nowMs: number): void {
-    if (this.#addressCounter >= MAX_ADDRESS_COUNTER) return;
-    this.#addressCounter++;
-    this.raise(nowMs);
+  /**
+   * Another member has our IPv4 address by right: derives the next that is free.
+   * @returns false if none was found, or ours is pinned
+   */
+  nextAddress(nowMs: number, isFree: (address: IpAddress) => boolean): boolean {
+    const { crypto, config, identity } = this.#context;
+    if (config.v4Prefix === null || this.#pinnedV4 !== undefined) return false;
+    const last = Math.min(this.#addressCounter + MAX_ADDRESSES_TRIED, MAX_ADDRESS_COUNTER);
+    for (let counter = this.#addressCounter + 1; counter <= last; counter++) {
+      if (!isFree(deriveV4(crypto, config.v4Prefix, identity.id, counter))) continue;
+      this.#addressCounter = counter;
+      this.raise(nowMs);
+      return true;
+    }
+    return false;
+  }
+
+  get #pinnedV4(): IpAddress | undefined {
+    return this.pinned.find((address) => address.length === 4);
   }
 
   #endpointsChanged(nowMs: number): void {
@@ -146,7 +162,7 @@ export class OwnRecord {
   }
 
   #endpoints(): Endpoint[] {
-    const all = [...this.#context.config.announce, ...this.#local, ...this.#observed.agreed()];
+    const all = [...this.#local, ...this.#observed.agreed()];
     const told = all.filter(
       (endpoint) => endpoint.port !== 0 && endpoint.scopeId === 0 && isContactable(endpoint),
     );
@@ -155,14 +171,13 @@ export class OwnRecord {
 
   #addresses(): IpAddress[] {
     const { crypto, config, identity } = this.#context;
-    const { pinned } = this;
     const addresses: IpAddress[] = [];
-    const v4 = pinned.find((address) => address.length === 4);
+    const v4 = this.#pinnedV4;
     if (v4 !== undefined) addresses.push(v4);
     else if (config.v4Prefix !== null) {
       addresses.push(deriveV4(crypto, config.v4Prefix, identity.id, this.#addressCounter));
     }
-    const v6 = pinned.find((address) => address.length === 16);
+    const v6 = this.pinned.find((address) => address.length === 16);
     addresses.push(v6 ?? deriveV6(crypto, config.meshId, identity.id));
     return addresses;
   }

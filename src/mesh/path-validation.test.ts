@@ -7,10 +7,10 @@ import { createWorld } from '../../test/sim/mesh-world.js';
 import type { SimulatedNode } from '../../test/sim/node.js';
 import { endpointOf, type Simulation } from '../../test/sim/simulation.js';
 import { fromHex } from '../core/hex.js';
+import { sameEndpoint } from '../core/network.js';
 import type { Datagram, Endpoint } from '../core/types.js';
 import { ACCEPT_TYPE } from '../wire/gossip.js';
-import { sameEndpoint } from './endpoints.js';
-import { DIGEST_KEY_BYTES } from './messages.js';
+import { DIGEST_KEY_BYTES } from './swim/push-pull.js';
 
 const HONEST = 30;
 /** Of somebody who has nothing to do with the mesh. */

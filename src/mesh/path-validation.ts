@@ -2,9 +2,9 @@
 // a member asks for may be many times its question: nothing of the kind goes to an address before the member has repeated
 // a random number that was sent there. A handshake over that way has shown the same (ReceivedMessage.proven).
 
+import { sameEndpoint } from '../core/network.js';
 import type { Path } from '../core/types.js';
 import type { MeshContext } from './context.js';
-import { sameEndpoint } from './endpoints.js';
 import { encodeMessage, type Message, PATH_NONCE_BYTES } from './messages.js';
 import { isProven, type Post } from './post.js';
 import type { MemberEntry } from './swim/members.js';

@@ -1,10 +1,10 @@
 // Messages into packets and back: what is to be said to a member goes out together with news, an accused member first hears
 // of its accusation, and what is too large for a datagram goes in pieces.
 
+import { sameEndpoint } from '../core/network.js';
 import type { Datagram, Endpoint, Path } from '../core/types.js';
 import type { Channel } from './channel/channel.js';
 import { type MeshContext, memberCount } from './context.js';
-import { sameEndpoint } from './endpoints.js';
 import { FragmentAssembler, fragmentsOf, MAX_WHOLE_BYTES } from './fragments.js';
 import { decodePacket, encodeMessage, joinMessages, type Message } from './messages.js';
 import { retransmitLimit } from './swim/broadcast-queue.js';

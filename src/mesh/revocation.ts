@@ -13,13 +13,13 @@ import {
   NODE_ID_BYTES,
   nodeIdOf,
   publicKeyOf,
-  SIGNATURE_BYTES,
-  signIn,
+  signDocument,
+  splitDocument,
   verifyIn,
 } from './identity.js';
 import { MAX_SECONDS, type NodeId } from './types.js';
 
-export const MAX_REASON_BYTES = 128;
+const MAX_REASON_BYTES = 128;
 export const MAX_REVOCATION_BYTES = 384;
 
 export type RevocationSubject =
@@ -48,9 +48,7 @@ export function signRevocation(
   revocation: Omit<Revocation, 'authority'>,
 ): Uint8Array {
   const payload = encodeRevocation({ ...revocation, authority: authority.id });
-  const bytes = new Uint8Array(SIGNATURE_BYTES + payload.length);
-  bytes.set(signIn('revocation', authority, payload));
-  bytes.set(payload, SIGNATURE_BYTES);
+  const bytes = signDocument('revocation', authority, payload);
   if (decodeRevocation(bytes) === null) {
     throw new WeftError(
       'EREVOCATION',
@@ -62,12 +60,10 @@ export function signRevocation(
 
 /** Null unless it decodes and keeps the bounds. Nothing is verified. */
 export function decodeRevocation(bytes: Uint8Array): SignedRevocation | null {
-  if (bytes.length > MAX_REVOCATION_BYTES || bytes.length < SIGNATURE_BYTES) return null;
-  const copy = new Uint8Array(bytes);
-  const signature = copy.subarray(0, SIGNATURE_BYTES);
-  const payload = copy.subarray(SIGNATURE_BYTES);
+  const document = splitDocument(bytes, MAX_REVOCATION_BYTES);
+  if (document === null) return null;
   const fields = Fields.of(
-    decodeMsgpack(payload, { maxBytes: MAX_REVOCATION_BYTES, maxDepth: 1, maxCount: 32 }),
+    decodeMsgpack(document.payload, { maxBytes: MAX_REVOCATION_BYTES, maxDepth: 1, maxCount: 32 }),
   );
   const subject: RevocationSubject = fields.has('q')
     ? { kind: 'certificate', serial: fields.bytes('q', SERIAL_BYTES) }
@@ -77,8 +73,7 @@ export function decodeRevocation(bytes: Uint8Array): SignedRevocation | null {
     subject,
     reason: fields.text('r', MAX_REASON_BYTES),
     issuedAt: fields.uint('t', MAX_SECONDS),
-    payload,
-    signature,
+    ...document,
   };
   if (fields.has('q') && fields.has('n')) return null;
   // it ends up on terminals

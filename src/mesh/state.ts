@@ -5,12 +5,11 @@ import type { MeshContext } from './context.js';
 import type { MeshState, SavedMember } from './effects.js';
 import { SIGNATURE_BYTES } from './identity.js';
 import type { OwnRecord } from './own-record.js';
-import { MAX_INCARNATION } from './record.js';
+import { MAX_ADDRESS_COUNTER, MAX_INCARNATION } from './record.js';
 import { MAX_MEMBERS, type MemberState } from './types.js';
 
 const VERSION = 1;
 const MAX_PAYLOAD_BYTES = 4_096;
-const MAX_ADDRESS_COUNTER = 0xffff;
 const LIMITS = { maxBytes: 64 * 1024 * 1024, maxDepth: 4, maxCount: 16 * MAX_MEMBERS };
 const STATES: readonly MemberState[] = ['alive', 'suspect', 'dead', 'left'];
 

@@ -7,13 +7,14 @@
 //   A <-- items, want, [more] :B
 //   A: items --> B             "more": A begins again soon
 
+import { sameBytes } from '../core/bytes.js';
 import type { MeshContext } from './context.js';
 import type { Knowledge } from './knowledge.js';
 import type { Membership } from './membership.js';
 import { encodeMessage, type Message } from './messages.js';
 import type { Post } from './post.js';
 import type { MemberEntry } from './swim/members.js';
-import { splitKeys } from './swim/push-pull.js';
+import { DIGEST_KEY_BYTES, splitKeys } from './swim/push-pull.js';
 import { randomBelow, randomFraction } from './swim/sampling.js';
 import type { NodeId } from './types.js';
 
@@ -24,7 +25,6 @@ const MAX_PAGES = 128;
 /** Keys given or wanted at once. */
 const MAX_GIVEN = 128;
 const MAX_WANTED = 128;
-const KEY_BYTES = 8;
 /** Items given to all in ROUND_MS: who asks while there are many others is sent to somebody else. */
 const MAX_GIVEN_TO_ALL = 512;
 /** The next round after a "more". */
@@ -161,8 +161,9 @@ export class Synchroniser {
     }
     const messages: Uint8Array[] = [];
     if (want.length > 0) {
-      const keys = new Uint8Array(Math.min(want.length, MAX_WANTED) * KEY_BYTES);
-      for (const [i, key] of want.slice(0, MAX_WANTED).entries()) keys.set(key, i * KEY_BYTES);
+      const keys = new Uint8Array(Math.min(want.length, MAX_WANTED) * DIGEST_KEY_BYTES);
+      for (const [i, key] of want.slice(0, MAX_WANTED).entries())
+        keys.set(key, i * DIGEST_KEY_BYTES);
       messages.push(encodeMessage({ type: 'want', keys }));
     }
     this.#give(nowMs, from, give, messages);
@@ -217,10 +218,4 @@ function available(nowMs: number, allowance: Allowance, max: number): number {
     allowance.left = max;
   }
   return allowance.left;
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

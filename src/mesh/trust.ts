@@ -5,8 +5,9 @@
 import { formatAddress, formatPrefix } from '../core/address.js';
 import type { MeshCrypto } from '../core/crypto.js';
 import { toHex } from '../core/hex.js';
+import { covers } from '../core/network.js';
 import type { IpAddress, Prefix } from '../core/types.js';
-import { addressKey, covers, deriveV4, deriveV6 } from './addresses.js';
+import { addressKey, deriveV4, deriveV6 } from './addresses.js';
 import {
   decodeCertificate,
   type SignedCertificate,
@@ -315,6 +316,11 @@ export class TrustStore {
       this.#revoked.set(revokedKey(authority, toHex(subject.serial)), revocation);
     }
     return 'new';
+  }
+
+  /** Whether an authority took back all that it says of a node. */
+  isRevoked(authority: NodeId, node: NodeId): boolean {
+    return this.#revoked.has(revokedKey(authority, node));
   }
 
   /** Encoded, in the order of arrival; unlimited. */

@@ -32,7 +32,7 @@ export interface MemberRecord {
   readonly endpoints: readonly Endpoint[];
   /** Its mesh addresses: at most one IPv4 and one IPv6, see addresses.ts. */
   readonly addresses: readonly IpAddress[];
-  /** How often the IPv4 address was derived anew because of a conflict. */
+  /** What its IPv4 address is derived with: 0, and higher after each lost conflict. */
   readonly addressCounter: number;
   /** Prefixes it offers to carry to. Hold only as far as its certificate allows. */
   readonly routes: readonly Prefix[];

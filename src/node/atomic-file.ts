@@ -2,6 +2,7 @@
 
 import {
   closeSync,
+  constants,
   fstatSync,
   fsyncSync,
   mkdirSync,
@@ -70,13 +71,16 @@ const FORBIDDEN_BITS: Readonly<Record<Privacy, number>> = { secret: 0o077, publi
 export function readBytesIfThere(path: string, limits: ReadLimits): Uint8Array | null {
   let fd: number;
   try {
-    fd = openSync(path, 'r');
+    // a FIFO would keep the node waiting for its writer
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
   try {
-    const { mode, size } = fstatSync(fd);
+    const status = fstatSync(fd);
+    const { mode, size } = status;
+    if (!status.isFile()) throw new WeftError('ESTATE', `${path} is no file: restore it`);
     const bits = FORBIDDEN_BITS[limits.privacy];
     if ((mode & bits) !== 0) {
       const [verb, right] = limits.privacy === 'secret' ? ['read', '600'] : ['written', '644'];

@@ -3,6 +3,7 @@
 
 import type { MeshCrypto } from '../core/crypto.js';
 import { WeftError } from '../core/errors.js';
+import { toHex } from '../core/hex.js';
 import type { Random } from '../core/random.js';
 import type { IpAddress, Prefix } from '../core/types.js';
 import {
@@ -14,7 +15,12 @@ import {
   signCertificate,
 } from '../mesh/certificate.js';
 import { createIdentity, type Identity } from '../mesh/identity.js';
-import { type RevocationSubject, signRevocation } from '../mesh/revocation.js';
+import {
+  decodeRevocation,
+  type Revocation,
+  type RevocationSubject,
+  signRevocation,
+} from '../mesh/revocation.js';
 import { formatTrustedKey } from '../mesh/trusted-key.js';
 import type { NodeId } from '../mesh/types.js';
 import type { StateStore } from './state-store.js';
@@ -124,6 +130,32 @@ export function issueRevocation(
     throw new WeftError('ENOAUTHORITY', 'only an authority revokes: run this where its key is');
   }
   return signRevocation(signer.identity, { subject, reason, issuedAt: nowSeconds });
+}
+
+/** Whether the signer's authority took back all that it says of a node, as far as this host knows. */
+export function isNodeRevoked(store: StateStore, signer: Signer, node: NodeId): boolean {
+  const authority = signer.certificate?.issuer ?? signer.identity.id;
+  return savedRevocations(store).some(
+    ({ authority: by, subject }) =>
+      by === authority && subject.kind === 'node' && subject.node === node,
+  );
+}
+
+/** Tells the certificates that were revoked, as far as this host knows. */
+export function revokedHere(store: StateStore): (certificate: SignedCertificate) => boolean {
+  const gone = new Set(
+    savedRevocations(store).map(({ subject }) =>
+      subject.kind === 'node' ? subject.node : toHex(subject.serial),
+    ),
+  );
+  return ({ subject, serial }) => gone.has(subject) || gone.has(toHex(serial));
+}
+
+function savedRevocations(store: StateStore): Revocation[] {
+  return store
+    .readRevocations()
+    .map(decodeRevocation)
+    .filter((each) => each !== null);
 }
 
 /**

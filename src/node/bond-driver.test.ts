@@ -5,6 +5,7 @@ import type { Uplink } from '../bond/uplink.js';
 import { formatAddress, formatEndpoint, parseAddress, parseEndpoint } from '../core/address.js';
 import type { BondPathStatus, BondPolicy, BondStatus } from '../core/bond.js';
 import type { Path, PeerId } from '../core/types.js';
+import { UNMEASURED } from '../dataplane/fake-bond.js';
 import type { NodeId } from '../mesh/types.js';
 import type { Peer } from '../wg/device.js';
 import { BOND_DEFAULTS, type BondConfig } from './bond-config.js';
@@ -55,25 +56,12 @@ class FakePlane {
 }
 
 const HEALTHY = {
-  generation: 1,
+  ...UNMEASURED,
   phase: 'active',
   reason: 'active',
   rttMs: 20,
   minRttMs: 20,
   mtu: 1400,
-  rateBitsPerSecond: 0,
-  deliveredBitsPerSecond: 0,
-  offeredBitsPerSecond: 0,
-  queueDelayMs: 0,
-  delayDifferenceMs: 0,
-  jitterMs: 0,
-  loss: 0,
-  sentPackets: 0,
-  sentBytes: 0,
-  lostPackets: 0,
-  repairedPackets: 0,
-  receivedPackets: 0,
-  receivedBytes: 0,
 } as const;
 
 function uplink(name: string, index: number, address: string, more: Partial<Uplink> = {}): Uplink {

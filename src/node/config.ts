@@ -253,6 +253,7 @@ export function parseConfig(text: string, fileName: string): Config {
   };
   const uplinks: UplinkSettings[] = [];
   const peers: StaticPeer[] = [];
+  const claims: PeerClaims = { keys: new Map(), prefixes: new Map() };
   const seen = new Set<string>();
   for (const section of parseIni(text, fileName)) {
     const name = properCase(section.name, SECTIONS);
@@ -264,7 +265,7 @@ export function parseConfig(text: string, fileName: string): Config {
     if (name === 'Peer') {
       draft.peer = { ...NO_PEER, line: section.line };
       readSection(section, name, draft, fileName);
-      checkPeer(draft.peer, peers, fileName);
+      checkPeer(draft.peer, claims, fileName);
       peers.push(draft.peer);
       continue;
     }
@@ -330,21 +331,30 @@ function readSection(section: IniSection, name: string, draft: Draft, fileName: 
   }
 }
 
-function checkPeer(peer: StaticPeer, earlier: readonly StaticPeer[], fileName: string): void {
-  if (peer.publicKey === '') {
-    throw configError(fileName, peer.line, 'a [Peer] without PublicKey: add it');
+/** What the [Peer] sections so far have to themselves, with the line of each section. */
+interface PeerClaims {
+  readonly keys: Map<PublicKey, number>;
+  readonly prefixes: Map<string, number>;
+}
+
+function checkPeer(peer: StaticPeer, claims: PeerClaims, fileName: string): void {
+  const { publicKey, line } = peer;
+  if (publicKey === '') {
+    throw configError(fileName, line, 'a [Peer] without PublicKey: add it');
   }
-  for (const other of earlier) {
-    if (other.publicKey === peer.publicKey) {
-      const message = `the same PublicKey as the [Peer] in line ${other.line}: remove one`;
-      throw configError(fileName, peer.line, message);
+  const other = claims.keys.get(publicKey);
+  if (other !== undefined) {
+    const message = `the same PublicKey as the [Peer] in line ${other}: remove one`;
+    throw configError(fileName, line, message);
+  }
+  claims.keys.set(publicKey, line);
+  for (const prefix of peer.allowedIps.map(formatPrefix)) {
+    const owner = claims.prefixes.get(prefix) ?? line;
+    if (owner !== line) {
+      const message = `${prefix} belongs to the [Peer] in line ${owner} already: a prefix has one peer`;
+      throw configError(fileName, line, message);
     }
-    const names = new Set(other.allowedIps.map(formatPrefix));
-    const shared = peer.allowedIps.map(formatPrefix).find((prefix) => names.has(prefix));
-    if (shared !== undefined) {
-      const message = `${shared} belongs to the [Peer] in line ${other.line} already: a prefix has one peer`;
-      throw configError(fileName, peer.line, message);
-    }
+    claims.prefixes.set(prefix, line);
   }
 }
 

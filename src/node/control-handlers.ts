@@ -54,6 +54,13 @@ function findMember(node: MeshNode, wanted: string): Member {
   );
   const [found, other] = matches;
   if (found === undefined) {
+    if (
+      self.name === lower ||
+      self.id === lower ||
+      self.addresses.some((each) => formatAddress(each) === lower)
+    ) {
+      throw new WeftError('ENOMEMBER', `${wanted} is this node itself: see weft show`);
+    }
     throw new WeftError('ENOMEMBER', `no member '${wanted}': weft status lists them`);
   }
   if (other !== undefined) {
@@ -125,7 +132,7 @@ function requireInvites(node: MeshNode): NonNullable<MeshNode['invites']> {
   if (node.invites !== null) return node.invites;
   throw new WeftError(
     'ENOAUTHORITY',
-    'this node cannot sign certificates: run weft invite where authority.key is, or sign a certificate with --can-issue for this node',
+    'this node cannot sign certificates: run weft invite where authority.key is, or sign a certificate with --can-issue for this node. Without any authority: weft trust add',
   );
 }
 

@@ -46,11 +46,12 @@ export interface Issuing {
   readonly identity: Identity;
   readonly store: StateStore;
   nameOwner(name: string): NodeId | null;
+  isRevoked(authority: NodeId, node: NodeId): boolean;
 }
 
 /** Null if nothing here may sign certificates. */
 export function openInvites(
-  { crypto, random, identity, store, nameOwner }: Issuing,
+  { crypto, random, identity, store, nameOwner, isRevoked }: Issuing,
   { mesh, certificate, certificateBytes }: Settings,
 ): InviteBook | null {
   const seed = store.readSeed('authority');
@@ -66,6 +67,7 @@ export function openInvites(
       signer: seed === null ? identity : createIdentity(crypto, seed),
       signerCertificate: seed === null ? certificateBytes : null,
       nameOwner,
+      isRevoked,
     },
     store.readBytes('invites'),
   );

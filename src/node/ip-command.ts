@@ -29,7 +29,7 @@ export interface HostRoute {
 }
 
 /** By which our routes are known from all others (`ip route show proto 119`): "w" in ASCII, unassigned in rtnetlink.h. */
-export const ROUTE_PROTOCOL = 119;
+const ROUTE_PROTOCOL = 119;
 
 /** Runs `ip`; a fake one in tests. */
 export type IpRunner = (argv: readonly string[], input: string) => Promise<string>;

@@ -16,7 +16,7 @@ import { type LogLine, MeshLog } from './mesh-log.js';
 import type { MeshNode } from './mesh-node.js';
 import { openMeshNode } from './open-mesh-node.js';
 import { readConfig } from './settings.js';
-import { StateStore } from './state-store.js';
+import { type MeshFile, StateStore } from './state-store.js';
 import { nodeStatus } from './status.js';
 
 const crypto = await createMeshCrypto();
@@ -376,6 +376,11 @@ describe('a mesh node', () => {
     expect(host.status.mtu).toBe(1420);
     host.configure('[Interface]\nMTU = 1300\nDevice = other\n');
     await expect(host.reload()).rejects.toThrow('Device changes with a restart only');
+    host.configure('');
+    const mesh = host.store.readMesh() as MeshFile;
+    host.store.writeMesh({ ...mesh, v4Prefix: null });
+    await expect(host.reload()).rejects.toThrow('the mesh changes with a restart only');
+    host.store.writeMesh(mesh);
     host.configure('[Interface]\nMTU = 1300\n');
     expect(await host.reload()).toEqual({ changes: ['mtu'] });
     expect(host.ip.at(-1)).toBe('link set dev weft0 mtu 1300 up');
@@ -455,6 +460,16 @@ describe('bonds', () => {
     a.networkChanged();
     await advance(3_000);
     expect([waysOf(a).length, waysOf(b).length]).toEqual([2, 2]);
+  });
+
+  test('an uplink that is configured and not there is said', async () => {
+    const [a] = await bonded();
+    a.configure('[Uplink]\nInterface = up0\n[Uplink]\nInterface = up9\n');
+    await a.reload();
+    expect(a.status.warnings.join()).toMatch(/^the uplink up9 of weft.conf is not there/);
+    a.configure('[Uplink]\nInterface = up0\n[Uplink]\nInterface = up9\nRole = off\n');
+    await a.reload();
+    expect(a.status.warnings).toEqual([]);
   });
 
   test('are not made with a member that has Bond = off, until it is reloaded with on', async () => {

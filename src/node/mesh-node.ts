@@ -90,27 +90,7 @@ export class MeshNode {
         this.#driver.perform((mesh, nowMs) => mesh.invitesSaved(nowMs, isOnDisk));
       },
     });
-    const saved = env.store.readBytes('members');
-    const mesh = new Mesh({
-      crypto: env.crypto,
-      random: env.random,
-      identity: env.identity,
-      trust: this.#trust,
-      wallTime,
-      config: {
-        meshId: settings.mesh.meshId,
-        meshKey: settings.mesh.meshKey,
-        name: settings.name,
-        seeds: [],
-        announce: [],
-        v4Prefix: settings.mesh.v4Prefix,
-        routes: settings.routes,
-        capabilities: [],
-        certificate: settings.certificateBytes,
-        timings: env.timings,
-      },
-      saved: saved && readState(saved, env.store.path('members')),
-    });
+    const mesh = createMesh(env, settings, this.#trust);
     mesh.setInvites(this.#invites);
     const { driver } = env.node;
     this.#startedMs = driver.dataPlane.nowMs();
@@ -291,7 +271,7 @@ export class MeshNode {
     await this.#configureTunnels(settings, routesNow);
     await this.#bonds.reload();
     await this.#routine.resolveSeeds();
-    this.log.info('reloaded', { changes });
+    this.log.info('reloaded', { changes: changes.join(',') });
     return { changes };
   }
 
@@ -319,7 +299,12 @@ export class MeshNode {
   // --- Configuration ---
 
   #openInvites(settings: Settings): InviteBook | null {
-    return openInvites({ ...this.#env, nameOwner: (name) => this.#nameOwner(name) }, settings);
+    const issuing = {
+      ...this.#env,
+      nameOwner: (name: string) => this.#nameOwner(name),
+      isRevoked: (authority: NodeId, node: NodeId) => this.#trust.isRevoked(authority, node),
+    };
+    return openInvites(issuing, settings);
   }
 
   #nameOwner(name: string): NodeId | null {
@@ -374,6 +359,33 @@ export function checkMeshOverlap(
   const remedy =
     'renumber that network, or make the mesh anew with weft init --prefix PREFIX/LENGTH of addresses that no host uses';
   return checkOverlap(meshPrefixes(crypto, settings), settings.config.device, run, remedy);
+}
+
+/** Without seeds and capabilities, which are told when they are known. */
+function createMesh(env: MeshNodeEnvironment, settings: Settings, trust: TrustStore): Mesh {
+  const { crypto, random, identity, store, timings } = env;
+  const { mesh, name, routes, certificateBytes: certificate } = settings;
+  const { meshId, meshKey, v4Prefix } = mesh;
+  const saved = store.readBytes('members');
+  return new Mesh({
+    crypto,
+    random,
+    identity,
+    trust,
+    wallTime,
+    config: {
+      meshId,
+      meshKey,
+      name,
+      seeds: [],
+      v4Prefix,
+      routes,
+      capabilities: [],
+      certificate,
+      timings,
+    },
+    saved: saved && readState(saved, store.path('members')),
+  });
 }
 
 function readState(bytes: Uint8Array, path: string): MeshState {

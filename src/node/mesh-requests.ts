@@ -103,7 +103,9 @@ export class MeshRequests {
     const fields = { name: record.name, address: record.addresses.map(formatAddress)[0] };
     const before = this.#states.get(member.id);
     this.#states.set(member.id, state);
-    if (reason === 'joined') log.info('member joined', { ...fields, state, id: member.id });
+    // at a start those of the saved state are among them, who may have left long ago
+    const joined = state === 'alive' ? 'member joined' : 'member known';
+    if (reason === 'joined') log.info(joined, { ...fields, state, id: member.id });
     else if (state !== before) log.info(`member ${state}`, { ...fields, endpoint });
     else log.debug('member changed', { ...fields, what: reason, endpoint });
   }

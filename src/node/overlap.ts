@@ -2,8 +2,8 @@
 
 import { formatPrefix } from '../core/address.js';
 import { WeftError } from '../core/errors.js';
+import { overlaps } from '../core/network.js';
 import type { Prefix } from '../core/types.js';
-import { overlaps } from '../mesh/addresses.js';
 import { type HostRoute, hostRoutes, type IpRunner, isConnected } from './ip-command.js';
 
 /**

@@ -3,8 +3,8 @@
 // No session is made here: WireGuard handshakes when there is a packet to send.
 
 import { formatPrefix } from '../core/address.js';
+import { sameEndpoint } from '../core/network.js';
 import type { Endpoint, IpAddress, PeerStats, Prefix, PublicKey } from '../core/types.js';
-import { sameEndpoint } from '../mesh/endpoints.js';
 import type { Member, NodeId } from '../mesh/types.js';
 import type { Device, Peer } from '../wg/device.js';
 

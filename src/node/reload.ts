@@ -1,19 +1,26 @@
 // What is different between the settings of a running node and those in its files.
 
+import { formatPrefix } from '../core/address.js';
+import { sameBytes } from '../core/bytes.js';
 import type { Settings } from './settings.js';
+import type { MeshFile } from './state-store.js';
 
 /** What only a restart can change, if that is different; else null. */
 export function needsRestart(before: Settings, after: Settings): string | null {
   if (before.config.device !== after.config.device) return 'Device';
   if (before.name !== after.name) return 'Name';
-  if (!same(before.seed, after.seed)) return 'the identity';
-  const sameMesh =
-    same(before.mesh.meshId, after.mesh.meshId) && same(before.mesh.meshKey, after.mesh.meshKey);
-  return sameMesh ? null : 'the mesh';
+  if (!sameBytes(before.seed, after.seed)) return 'the identity';
+  return sameMesh(before.mesh, after.mesh) ? null : 'the mesh';
 }
 
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
+/** Seeds may change; what its addresses and its members' trust follow from may not. */
+function sameMesh(before: MeshFile, after: MeshFile): boolean {
+  const prefix = ({ v4Prefix }: MeshFile) => v4Prefix && formatPrefix(v4Prefix);
+  return (
+    sameBytes(before.meshId, after.meshId) &&
+    sameBytes(before.meshKey, after.meshKey) &&
+    prefix(before) === prefix(after)
+  );
 }
 
 /** Names of what differs. */

@@ -3,8 +3,8 @@
 
 import { formatEndpoint } from '../core/address.js';
 import type { MeshCrypto } from '../core/crypto.js';
+import { contains } from '../core/network.js';
 import type { Endpoint, IpAddress } from '../core/types.js';
-import { contains } from '../mesh/addresses.js';
 import type { TrustStore } from '../mesh/trust.js';
 import type { Bonds } from './bonds.js';
 import type { MeshDriver } from './mesh-driver.js';

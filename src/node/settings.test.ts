@@ -80,7 +80,9 @@ describe('settings', () => {
     configure('');
     expect(loadSettings(paths).name).toBe('a');
     configure('[Mesh]\nName = b\n');
-    expect(() => loadSettings(paths)).toThrowError(/Name = b, but the certificate is of a/);
+    expect(() => loadSettings(paths)).toThrowError(
+      /weft\.conf:2: Name = b, but the certificate is of a/,
+    );
   });
 
   test('offer routes that the certificate covers, and refuse others', () => {
@@ -88,7 +90,9 @@ describe('settings', () => {
     configure('[Mesh]\nRoute = 192.168.7.0/24\n');
     expect(loadSettings(paths).routes.map(formatPrefix)).toEqual(['192.168.7.0/24']);
     configure('[Mesh]\nRoute = 172.16.0.0/12\n');
-    expect(() => loadSettings(paths)).toThrowError(/172\.16\.0\.0\/12 is not in this node's/);
+    expect(() => loadSettings(paths)).toThrowError(
+      /:2: Route 172\.16\.0\.0\/12 is not in this node's/,
+    );
   });
 
   test('leave routes to the others where there is no certificate', () => {

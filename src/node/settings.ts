@@ -4,14 +4,15 @@
 import { hostname } from 'node:os';
 import { formatPrefix } from '../core/address.js';
 import { WeftError } from '../core/errors.js';
+import { contains, covers } from '../core/network.js';
 import type { Prefix } from '../core/types.js';
-import { contains, covers } from '../mesh/addresses.js';
 import { decodeCertificate, type SignedCertificate } from '../mesh/certificate.js';
 import { isNodeName } from '../mesh/record.js';
 import { parseTrustedKey, type TrustedKey } from '../mesh/trusted-key.js';
 import { MAX_ROUTES } from '../mesh/types.js';
 import { type ReadLimits, readTextIfThere } from './atomic-file.js';
 import { type Config, parseConfig } from './config.js';
+import { parseIni } from './ini.js';
 import { type MeshFile, StateStore } from './state-store.js';
 
 export const DEFAULT_CONFIG_PATH = '/etc/weft/weft.conf';
@@ -95,8 +96,18 @@ function nameOf(config: Config, certificate: SignedCertificate | null, paths: No
   if (config.name === null || config.name === certificate.name) return certificate.name;
   throw new WeftError(
     'ECONFIG',
-    `${paths.config}: Name = ${config.name}, but the certificate is of ${certificate.name}: change it back, or have a certificate signed for the new name`,
+    `${placeOf(paths, 'Name', config.name)}: Name = ${config.name}, but the certificate is of ${certificate.name}: change it back, or have a certificate signed for the new name`,
   );
+}
+
+/** The file, with the line of an entry of [Mesh] that names something. */
+function placeOf({ config }: NodePaths, key: string, value: string): string {
+  const text = readTextIfThere(config, CONFIG_LIMITS) ?? '';
+  const entry = parseIni(text, config)
+    .filter(({ name }) => name.toLowerCase() === 'mesh')
+    .flatMap(({ entries }) => entries)
+    .find((each) => each.key.toLowerCase() === key.toLowerCase() && each.value.includes(value));
+  return entry === undefined ? config : `${config}:${entry.line}`;
 }
 
 /** The host's name as a DNS label. */
@@ -122,7 +133,7 @@ function routesOf(
   if (forbidden) {
     throw new WeftError(
       'ECONFIG',
-      `${paths.config}: Route ${formatPrefix(forbidden)} is not in this node's certificate: have one signed with weft authority sign --route ${formatPrefix(forbidden)}`,
+      `${placeOf(paths, 'Route', formatPrefix(forbidden))}: Route ${formatPrefix(forbidden)} is not in this node's certificate: have one signed with weft authority sign --route ${formatPrefix(forbidden)}`,
     );
   }
   const { v4Prefix } = mesh;

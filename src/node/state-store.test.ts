@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,6 +34,11 @@ describe('the state directory', () => {
     for (const name of ['identity.key', 'mesh.json']) {
       expect(statSync(join(directory, name)).mode & 0o777).toBe(0o600);
     }
+  });
+
+  test('is no place for what is not a file: a FIFO would be waited for', () => {
+    execFileSync('mkfifo', ['-m', '600', join(directory, 'identity.key')]);
+    expect(() => store.readSeed('identity')).toThrow(/identity\.key is no file/);
   });
 
   test('keeps what uplinks have carried', () => {

@@ -26,7 +26,7 @@ import {
 import { formatHostPort, type HostPort, parseHostPort } from './config.js';
 
 export const DEFAULT_STATE_DIRECTORY = '/var/lib/weft';
-export const SEED_BYTES = 32;
+const SEED_BYTES = 32;
 export const MESH_ID_BYTES = 16;
 export const MESH_KEY_BYTES = 32;
 
@@ -80,10 +80,6 @@ export class StateStore {
 
   seedPath(name: SeedName): string {
     return this.path(`${name}.key`);
-  }
-
-  hasSeed(name: SeedName): boolean {
-    return existsSync(this.seedPath(name));
   }
 
   /**
@@ -154,6 +150,8 @@ export class StateStore {
       names = readdirSync(directory);
       checkNobodyElseWrites(directory);
     } catch (error) {
+      // whoever may not look says so: weft.ts
+      if ((error as NodeJS.ErrnoException).code === 'EACCES') throw error;
       throw new WeftError(
         'ESTATE',
         `cannot read ${directory} (${reasonOf(error)}): no trust without it`,

@@ -191,7 +191,13 @@ function tunnelStatus(node: MeshNode, key: PublicKey): TunnelStatus {
 
 function warningsOf(node: MeshNode): string[] {
   const warnings = node.tunnels.warnings();
-  for (const { name, quota, spent } of node.bonds.uplinkReports()) {
+  const uplinks = node.bonds.uplinkReports();
+  const { enabled, uplinks: listed } = node.settings.config.bond;
+  for (const { name, role } of enabled ? listed : []) {
+    if (role === 'off' || uplinks.some((uplink) => uplink.name === name)) continue;
+    warnings.push(`the uplink ${name} of weft.conf is not there, is down, or has no address`);
+  }
+  for (const { name, quota, spent } of uplinks) {
     if (spent) warnings.push(`the quota of ${name} (${quota}) is spent: nothing goes by it`);
   }
   const certificate = certificateStatus(node);

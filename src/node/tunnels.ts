@@ -3,8 +3,9 @@
 
 import { formatAddress, formatPrefix } from '../core/address.js';
 import type { MeshCrypto } from '../core/crypto.js';
+import { contains, covers, overlaps } from '../core/network.js';
 import type { Endpoint, IpAddress, Prefix, PublicKey } from '../core/types.js';
-import { addressKey, contains, covers, meshPrefixV6, overlaps } from '../mesh/addresses.js';
+import { addressKey, meshPrefixV6 } from '../mesh/addresses.js';
 import { wireGuardKeyOf } from '../mesh/identity.js';
 import type { Mesh } from '../mesh/mesh.js';
 import type { Member, NodeId } from '../mesh/types.js';

@@ -3,6 +3,7 @@
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { parseAddress } from '../core/address.js';
+import { isPrivate } from '../core/network.js';
 import type { Endpoint, IpAddress } from '../core/types.js';
 import { type HostPort, literalEndpoint } from './config.js';
 
@@ -71,14 +72,7 @@ function isLinkLocal(address: IpAddress): boolean {
   return address.length === 4 && address[0] === 169 && address[1] === 254;
 }
 
-/** 0: reachable from anywhere, if at all; 1: within a site (RFC 1918, RFC 6598, RFC 4193). */
+/** 0: reachable from anywhere, if at all; 1: within a site. */
 function rank(address: IpAddress): number {
-  const [first = 0, second = 0] = address;
-  if (address.length === 16) return (first & 0xfe) === 0xfc ? 1 : 0;
-  const isPrivate =
-    first === 10 ||
-    (first === 172 && second >= 16 && second < 32) ||
-    (first === 192 && second === 168) ||
-    (first === 100 && second >= 64 && second < 128);
-  return isPrivate ? 1 : 0;
+  return isPrivate(address) ? 1 : 0;
 }

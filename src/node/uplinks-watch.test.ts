@@ -12,6 +12,7 @@ let config: BondConfig;
 let failing: boolean;
 let monitors: number;
 let onNews: (running: boolean) => void;
+let startsMonitor: boolean;
 const told: string[][] = [];
 const lines: LogLine[] = [];
 
@@ -22,6 +23,7 @@ beforeEach(() => {
   config = BOND_DEFAULTS;
   failing = false;
   monitors = 0;
+  startsMonitor = true;
   told.length = 0;
   lines.length = 0;
 });
@@ -36,6 +38,7 @@ function watch(): UplinkWatch {
     monitor: (callback) => {
       monitors++;
       onNews = callback;
+      if (!startsMonitor) callback(false);
       return () => {
         monitors--;
       };
@@ -120,5 +123,13 @@ describe('the watch over uplinks', () => {
     await uplinks.start();
     uplinks.stop();
     expect([monitors, scheduler.timerCount]).toEqual([0, 0]);
+  });
+
+  test('looks often when the monitor cannot even be started', async () => {
+    startsMonitor = false;
+    await watch().start();
+    expect(reads).toBe(1);
+    await scheduler.advance(5_000);
+    expect(reads).toBe(2);
   });
 });

@@ -108,14 +108,18 @@ export class UplinkWatch {
       this.#endMonitor = null;
     }
     if (this.#stopped || !isWanted || this.#endMonitor !== null) return;
-    this.#endMonitor = this.#env.monitor((running) => {
-      if (!running) {
+    let hasEnded = false;
+    const end = this.#env.monitor((running) => {
+      if (running) {
+        this.#news();
+      } else {
+        hasEnded = true;
         this.#endMonitor = null;
         this.#arm();
-      } else {
-        this.#news();
       }
     });
+    // It may have ended before it began.
+    if (!hasEnded) this.#endMonitor = end;
   }
 
   #news(): void {

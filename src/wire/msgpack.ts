@@ -27,7 +27,7 @@ export interface MsgpackLimits {
 }
 
 /** More than any datagram needs. */
-export const DEFAULT_LIMITS: MsgpackLimits = { maxBytes: 65_536, maxDepth: 8, maxCount: 4_096 };
+const DEFAULT_LIMITS: MsgpackLimits = { maxBytes: 65_536, maxDepth: 8, maxCount: 4_096 };
 
 const MAX_UINT32 = 0xffff_ffff;
 
@@ -332,11 +332,6 @@ export class Fields {
     this.#failed = true;
     return value;
   }
-}
-
-/** The counterpart of Fields: entries in the order of writing. */
-export function mapOf(entries: Readonly<Record<string, Msgpack>>): MsgpackMap {
-  return new Map(Object.entries(entries));
 }
 
 const utf8Encoder = new TextEncoder();

@@ -161,12 +161,28 @@ describe('exit statuses', () => {
       ['ping'],
       ['trust'],
       ['ping', 'a', 'b'],
+      ['trust', 'rm'],
+      ['trust', 'ls', 'x'],
+      ['trust', 'add', host.file('none'), 'x'],
+      ['authority', 'ls', 'x'],
+      ['invite', '--uses', '1025'],
+      ['invite', '--endpoint', 'here'],
+      ['--json', 'status'],
     ]) {
       const done = await host.try(args);
       expect(done.code, args.join(' ')).toBe(2);
       expect(done.stderr).toMatch(/^weft: [^\n]+\n$/);
     }
     expect((await host.try([])).code).toBe(2);
+    expect((await host.try(['status'])).stderr).toMatch(/no .*weft\.conf: .*weft init.*weft join/);
+    for (const args of [
+      ['trust', 'add', '/none'],
+      ['join', '/none', '--name', 'n1'],
+    ]) {
+      const done = await host.try(args);
+      expect(done.code).toBe(1);
+      expect(done.stderr).toMatch(/^weft: there is no file \/none: .*standard input\n$/);
+    }
     for (const args of [['status'], ['down'], ['reload'], ['log'], ['invite'], ['ping', 'x']]) {
       expect((await host.try(args)).code, args.join(' ')).toBe(3);
     }
@@ -271,7 +287,9 @@ describe('join', () => {
     expect(await attempt(token)).toContain('does not know this invite');
     a.process?.signal('SIGKILL');
     await a.process?.exited();
-    expect(await attempt(named, '--timeout', '1s')).toContain('did not answer');
+    const silence = await attempt(named, '--timeout', '3s');
+    expect(silence).toMatch(/^no answer yet from .*51820.*: asking for 3s in all\n/);
+    expect(silence).toContain(`did not answer at ${a.outer4}:51820`);
   });
 });
 
@@ -440,6 +458,14 @@ describe('authority', () => {
       await until('it is gone', async () => (await host.status()).members.length === 1);
     }
     expect((await ping(b.namespace, '10.86.0.33', { waitS: 1 })).received).toBe(0);
+    expect(await a.weft(['authority', 'ls'])).toMatch(/^n3 .* revoked$/m);
+    const signed = await a.try(['authority', 'sign', id, '--name', 'n3']);
+    expect(signed.stderr).toMatch(/was revoked.*remove identity\.key/);
+    const input = await a.invite();
+    await c.weft(['down']);
+    const refused = await c.try(['join', '-', '--force', '--name', 'n3'], { input });
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/revoked.*remove identity\.key/);
     b.process?.signal('SIGKILL');
     await b.process?.exited();
     await b.up();

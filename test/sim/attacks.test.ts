@@ -110,6 +110,21 @@ describe('a member cannot', () => {
     });
   });
 
+  test('make another doubt its own health, and watch the rest less', () => {
+    scene((s) => {
+      for (let round = 0; round < 200; round++) {
+        const { incarnation } = recordOf(s.victim);
+        const accusation = signAccusation(s.mallory.identity, s.victim.id, incarnation);
+        s.mallory.say(s.victim, { type: 'accusation', ...accusation });
+        s.simulation.run(300);
+      }
+      expect(s.victim.mesh?.counters().refuted).toBeGreaterThan(50);
+      expect(s.victim.mesh?.health().awareness).toBeLessThanOrEqual(1);
+      s.simulation.run(MINUTE_MS);
+      expectUntouched(s);
+    });
+  });
+
   test('use up the incarnations of another', () => {
     scene((s) => {
       const accusation = signAccusation(s.mallory.identity, s.victim.id, 0xffff_fffe);
@@ -357,6 +372,7 @@ function openInvites(simulation: Simulation, issuer: SimulatedNode): void {
       signer: AUTHORITY,
       signerCertificate: null,
       nameOwner: () => null,
+      isRevoked: () => false,
     },
     issuer.savedInvites,
   );

@@ -2,6 +2,7 @@
 // replays by its seed.
 
 import type { MeshCrypto } from '../../src/core/crypto.js';
+import type { Prefix } from '../../src/core/types.js';
 import { deriveV4, deriveV6 } from '../../src/mesh/addresses.js';
 import { createIdentity } from '../../src/mesh/identity.js';
 import { Mesh, type Seed } from '../../src/mesh/mesh.js';
@@ -39,6 +40,8 @@ export interface WorldOptions {
   readonly crypto?: MeshCrypto;
   /** All know all from the start, as after an earlier run: a large mesh need not form first. */
   readonly acquainted?: boolean;
+  /** Length of the IPv4 prefix: the longer, the fewer addresses there are. */
+  readonly v4Length?: number;
 }
 
 /**
@@ -66,6 +69,7 @@ class SharedTrust extends TrustStore {
 /** `nodes` machines, none of them started. */
 export function createWorld(options: WorldOptions): Simulation {
   const { seed, nodes, strangers = 0, crypto = simulationCrypto, seedNodes = 2 } = options;
+  const v4Prefix = { ...V4_PREFIX, length: options.v4Length ?? V4_PREFIX.length };
   const identities = Array.from({ length: nodes }, (_, i) =>
     createIdentity(crypto, new SeededRandom(seed, FIRST_IDENTITY_STREAM + i).bytes(32)),
   );
@@ -77,7 +81,7 @@ export function createWorld(options: WorldOptions): Simulation {
   const members = identities.slice(0, nodes - strangers);
   const authority = { kind: 'authority', id: AUTHORITY.id, name: null } as const;
   const keys = [authority, ...members.map(({ id }) => trustedNode(id))];
-  const addressing = { meshId: MESH_ID, v4Prefix: V4_PREFIX };
+  const addressing = { meshId: MESH_ID, v4Prefix };
   const trust = new SharedTrust(crypto, { keys, revocations: [], addressing });
   const seeds: Seed[] = Array.from({ length: seedNodes }, (_, i) => ({
     ...endpointOf(i),
@@ -100,8 +104,7 @@ export function createWorld(options: WorldOptions): Simulation {
           meshKey: MESH_KEY,
           name: nameOf(node.index),
           seeds,
-          announce: [],
-          v4Prefix: V4_PREFIX,
+          v4Prefix,
           routes: [],
           capabilities: [],
           certificate: new Uint8Array(0),
@@ -110,12 +113,16 @@ export function createWorld(options: WorldOptions): Simulation {
       }),
   });
   simulation.addNodes(nodes);
-  if (options.acquainted) acquaint(simulation, crypto);
+  if (options.acquainted) acquaint(simulation, crypto, v4Prefix);
   return simulation;
 }
 
 /** Gives every node the first records of all others. */
-function acquaint({ nodes, earlierRecords }: Simulation, crypto: MeshCrypto): void {
+function acquaint(
+  { nodes, earlierRecords }: Simulation,
+  crypto: MeshCrypto,
+  v4Prefix: Prefix,
+): void {
   const members = nodes.map(({ identity, index, endpoint }) => {
     const { id } = identity;
     const { record, payload, signature } = signRecord(identity, {
@@ -123,7 +130,7 @@ function acquaint({ nodes, earlierRecords }: Simulation, crypto: MeshCrypto): vo
       incarnation: 1,
       name: nameOf(index),
       endpoints: [endpoint],
-      addresses: [deriveV4(crypto, V4_PREFIX, id, 0), deriveV6(crypto, MESH_ID, id)],
+      addresses: [deriveV4(crypto, v4Prefix, id, 0), deriveV6(crypto, MESH_ID, id)],
       addressCounter: 0,
       routes: [],
       capabilities: [],

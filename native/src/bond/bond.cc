@@ -22,9 +22,16 @@ void Bond::set_candidates(uint64_t now, std::span<const net::Path> ways) {
 
 void Bond::set_policy(uint64_t now, const Policy& policy) { sender_.set_policy(now, policy); }
 
+void Bond::start_sending_session(SessionIndex session) {
+  sender_.start_session(session);
+  if (sending_session_ != session) paths_.session_started();
+  sending_session_ = session;
+}
+
 PathId Bond::arrived(uint64_t now, const net::Path& way, uint32_t bytes, bool fresh) {
   const PathId path = paths_.arrived(now, way, bytes, fresh);
   take_from_paths(now);
+  sender_.heard(now, path);
   return path;
 }
 

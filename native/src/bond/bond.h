@@ -39,7 +39,7 @@ class Bond {
   void set_candidates(uint64_t now, std::span<const net::Path> ways);
   void set_policy(uint64_t now, const Policy& policy);
 
-  void start_sending_session(SessionIndex session) { sender_.start_session(session); }
+  void start_sending_session(SessionIndex session);
   void start_receiving_session(SessionIndex session) { receiver_.start_session(session); }
 
   // An authentic message came by this way: its path; kNoPath, and a candidate from now on, if that is new. `bytes`: UDP
@@ -68,6 +68,7 @@ class Bond {
   Sender sender_;
   Receiver receiver_;
   Paths paths_;
+  std::optional<SessionIndex> sending_session_;
   std::vector<OutgoingFrame> frames_;
 };
 

@@ -7,7 +7,8 @@
 namespace weft::bond {
 namespace {
 
-constexpr uint32_t kLossSteps = 11;  // about 0.3 s
+constexpr uint64_t kStepNs = 25 * kNanosPerMilli;
+constexpr uint32_t kLossSteps = Exclusion::kLossWindowNs / kStepNs - 1;
 constexpr uint64_t kLossPackets = 50;
 constexpr double kTooLossy = 0.03;
 constexpr uint64_t kLeastLost = 8;  // fewer may be chance on a path that loses 1 %

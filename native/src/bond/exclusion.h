@@ -28,6 +28,9 @@ class LeaveHistory {
 
 class Exclusion {
  public:
+  // Losses of about so long are judged.
+  static constexpr uint64_t kLossWindowNs = 300 * kNanosPerMilli;
+
   bool excluded() const { return excluded_; }
   Reason reason() const { return reason_; }
   uint64_t since_ns() const { return since_ns_; }

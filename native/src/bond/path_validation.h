@@ -17,10 +17,15 @@ class PathValidation {
   static constexpr uint32_t kAmplification = 3;
   static constexpr uint32_t kTries = 3;
   static constexpr uint64_t kFirstIntervalNs = 250 * kNanosPerMilli;  // doubled for each try
-  static constexpr uint64_t kLaterIntervalNs = 2 * kNanosPerSecond;   // for good, if asked to
+  // A way that worked may work again at any time.
+  static constexpr uint64_t kMostProvenIntervalNs = 2 * kNanosPerSecond;
+  // What a peer names may be anybody's address. Below the half minute for which firewalls remember a datagram: two ends
+  // behind such find each other, however their challenges fall.
+  static constexpr uint64_t kMostIntervalNs = 25 * kNanosPerSecond;
 
-  // Begins anew, with a first challenge at once and nothing to spend.
-  void start(uint64_t now) {
+  // Begins anew, with a first challenge at once and nothing to spend. `proven`: it was, and has fallen silent.
+  void start(uint64_t now, bool proven) {
+    most_interval_ns_ = proven ? kMostProvenIntervalNs : kMostIntervalNs;
     next_ns_ = now;
     tries_ = 0;
     credit_ = 0;
@@ -38,9 +43,8 @@ class PathValidation {
   void challenged(uint64_t now, uint64_t nonce) {
     in_flight_.add(now, nonce);
     sent_ns_ = now;
-    const uint64_t interval = tries_ < kTries ? kFirstIntervalNs << tries_ : kLaterIntervalNs;
-    tries_ = std::min(tries_ + 1, kTries + 1);
-    next_ns_ = now + interval;
+    next_ns_ = now + std::min(kFirstIntervalNs << tries_, most_interval_ns_);
+    tries_ = std::min(tries_ + 1, kMostTries);
   }
   // The round trip, if that nonce was sent there.
   std::optional<uint64_t> answered(uint64_t now, uint64_t nonce) {
@@ -57,6 +61,9 @@ class PathValidation {
   }
 
  private:
+  static constexpr uint32_t kMostTries = 16;  // counted; the interval has long been the longest
+
+  uint64_t most_interval_ns_ = kMostIntervalNs;
   uint64_t next_ns_ = 0;
   uint64_t sent_ns_ = 0;
   uint32_t tries_ = 0;

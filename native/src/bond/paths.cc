@@ -33,21 +33,34 @@ void Paths::set_candidates(uint64_t now, std::span<const net::Path> ways) {
   for (PathId id = 0; id < kMaxPaths; ++id) {
     if (paths_[id].configured && std::ranges::count(wanted_, paths_[id].way) == 0) vacate(id);
   }
-  seat_wanted(now);
+  seat_wanted(now, true);
 }
 
-void Paths::seat_wanted(uint64_t now) {
+void Paths::seat_wanted(uint64_t now, bool displacing) {
+  const auto seat_of = [this](const net::Path& way) {
+    return std::ranges::find_if(paths_,
+                                [&way](const Path& path) { return path.phase != PathPhase::kFree && path.way == way; });
+  };
+  // First, so that none of them makes room for another.
   for (const net::Path& way : wanted_) {
-    const auto same = [&way](const Path& p) { return p.phase != PathPhase::kFree && p.way == way; };
-    const auto seated = std::ranges::find_if(paths_, same);
-    if (seated != paths_.end()) {
-      seated->configured = true;
-      continue;
-    }
+    if (const auto seated = seat_of(way); seated != paths_.end()) seated->configured = true;
+  }
+  for (const net::Path& way : wanted_) {
+    if (seat_of(way) != paths_.end()) continue;
     const PathId id = place_for_configured();
     if (id == kNoPath) return;
-    if (paths_[id].phase != PathPhase::kFree) vacate(id);
+    if (paths_[id].phase != PathPhase::kFree) {
+      if (!displacing) return;
+      vacate(id);
+    }
     occupy(now, id, way, true);
+  }
+}
+
+void Paths::session_started() {
+  for (PathId id = 0; id < kMaxPaths; ++id) {
+    const PathPhase phase = paths_[id].phase;
+    if (phase == PathPhase::kCandidate || phase == PathPhase::kValidating) work_[id].validation.encourage(0);
   }
 }
 
@@ -76,7 +89,17 @@ PathId Paths::free_place() const {
       if (work_[id].validation.exhausted()) exhausted = id;
     }
   }
-  return uninvited < kMaxUninvited && free != kNoPath ? free : exhausted;
+  if (uninvited < kMaxUninvited && free != kNoPath) return free;
+  return exhausted != kNoPath || uninvited >= kMaxUninvited ? exhausted : unanswering();
+}
+
+PathId Paths::unanswering() const {
+  PathId last = kNoPath;
+  for (PathId id = 0; id < kMaxPaths; ++id) {
+    const bool waits = paths_[id].phase != PathPhase::kFree && paths_[id].phase != PathPhase::kActive;
+    if (waits && paths_[id].configured && work_[id].validation.exhausted()) last = id;
+  }
+  return last;
 }
 
 void Paths::occupy(uint64_t now, PathId id, const net::Path& way, bool configured) {
@@ -84,7 +107,7 @@ void Paths::occupy(uint64_t now, PathId id, const net::Path& way, bool configure
   paths_[id] = {.phase = PathPhase::kCandidate, .way = way, .configured = configured, .generation = generation};
   work_[id] = {};
   work_[id].since_ns = now;
-  work_[id].validation.start(now);
+  work_[id].validation.start(now, false);
 }
 
 void Paths::vacate(PathId id) {

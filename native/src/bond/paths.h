@@ -5,8 +5,9 @@
 // A way begins as a candidate of the control plane (local uplink x the peer's endpoint), or because an authentic, fresh
 // packet came by it. A challenge of 8 random bytes, answered by the same way, proves it; until then at most three times
 // what came from there is sent there (RFC 9000, 8.1), but for the challenges to the control plane's own candidates. An
-// active path is pinged, and is validated anew when it has been silent. What came uninvited never displaces what was
-// asked for.
+// active path is pinged, and is validated anew when no ping has been answered for long: that something comes from an
+// address does not show that the peer is still there. What came uninvited displaces of what was asked for only what
+// does not answer, and only until there is room again.
 #pragma once
 
 #include <array>
@@ -72,6 +73,8 @@ class Paths {
   PathId find(const net::Path& way) const;
 
   void set_candidates(uint64_t now, std::span<const net::Path> ways);
+  // Without a session nothing was sent: what is not proven is tried anew.
+  void session_started();
   // See Bond::arrived.
   PathId arrived(uint64_t now, const net::Path& way, uint32_t bytes, bool fresh);
   // Ping, Pong, Challenge, Response. `remote`: the number that the peer gave the path.
@@ -87,19 +90,23 @@ class Paths {
     PathValidation validation;
     uint64_t since_ns = 0;  // in the table, or silent
     RoundTrip round_trip;
-    TokensInFlight<16> pings;
+    TokensInFlight<kSilentNs / kLoadedPingNs + 1> pings;
     uint64_t pinged_ns = 0;
-    uint64_t bytes = 0;  // that came since
+    uint64_t answered_ns = 0;  // the last challenge or ping
+    uint64_t bytes = 0;        // that came since
     PathMtu mtu;
   };
 
   // For what came uninvited.
   PathId free_place() const;
+  // The last of what was asked for that has not answered.
+  PathId unanswering() const;
   // A place for what the control plane asks for, at the cost of what came uninvited.
   PathId place_for_configured();
   void occupy(uint64_t now, PathId id, const net::Path& way, bool configured);
   void vacate(PathId id);
-  void seat_wanted(uint64_t now);
+  // `displacing`: what came uninvited makes room.
+  void seat_wanted(uint64_t now, bool displacing);
 
   void validated(uint64_t now, PathId id);
   // The path whose address changed to that of the candidate `id`; kNoPath: none.

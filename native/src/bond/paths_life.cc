@@ -47,6 +47,7 @@ void Paths::validated(uint64_t now, PathId id) {
   path.rtt_ns = work.round_trip.smoothed_ns();
   path.min_rtt_ns = work.round_trip.least_ns();
   work.pinged_ns = 0;
+  work.answered_ns = now;
   work.mtu.start(now, path.way.remote.is_v4() ? kMtuLimitV4 : kMtuLimitV6);
   path.mtu = work.mtu.size();
   changes_.push_back({Change::Kind::kActive, id});
@@ -77,9 +78,10 @@ void Paths::take_over(uint64_t now, PathId old, PathId candidate) {
   path.last_received_ns = now;
   ++path.generation;
   work_[old].pinged_ns = 0;
+  work_[old].answered_ns = now;
   changes_.push_back({was_active ? Change::Kind::kRtt : Change::Kind::kActive, old});
   vacate(candidate);
-  seat_wanted(now);
+  seat_wanted(now, false);
 }
 
 void Paths::pong(uint64_t now, PathId id, uint64_t token) {
@@ -87,6 +89,7 @@ void Paths::pong(uint64_t now, PathId id, uint64_t token) {
   Work& work = work_[id];
   if (path.phase != PathPhase::kActive) return;
   if (const auto sent = work.pings.take(token)) {
+    work.answered_ns = now;
     work.round_trip.sample(now - std::min(now, *sent));
     path.rtt_ns = work.round_trip.smoothed_ns();
     path.min_rtt_ns = work.round_trip.least_ns();
@@ -126,7 +129,7 @@ uint64_t Paths::deadline_of(PathId id) const {
       return path.configured ? challenge : std::min(challenge, work.since_ns + kCandidateNs);
     }
     case PathPhase::kActive:
-      return std::min({path.last_received_ns + kSilentNs, next_ping_ns(work), work.mtu.next_deadline(loaded(work))});
+      return std::min({work.answered_ns + kSilentNs, next_ping_ns(work), work.mtu.next_deadline(loaded(work))});
   }
   return kNever;
 }
@@ -153,6 +156,7 @@ void Paths::advance_validation(uint64_t now, PathId id) {
   Work& work = work_[id];
   if (!path.configured && now >= work.since_ns + kCandidateNs) {
     vacate(id);
+    seat_wanted(now, false);
     return;
   }
   if (now < work.validation.next_challenge_ns()) return;
@@ -166,10 +170,10 @@ void Paths::advance_validation(uint64_t now, PathId id) {
 void Paths::advance_active(uint64_t now, PathId id) {
   Path& path = paths_[id];
   Work& work = work_[id];
-  if (now >= path.last_received_ns + kSilentNs) {
+  if (now >= work.answered_ns + kSilentNs) {
     path.phase = PathPhase::kValidating;
     work.since_ns = now;
-    work.validation.start(now);
+    work.validation.start(now, true);
     // It was proven once.
     work.validation.earn(PathValidation::kTries * kLeastBytes);
     changes_.push_back({Change::Kind::kLost, id});

@@ -17,7 +17,10 @@ Repair::Verdict Repair::judge(uint64_t now, const SentPacket& packet, const Orig
   if (packet.given_up || packet.resent >= kTimes) return Verdict::kRefuse;
   if (packet.left_ns == kNever) return Verdict::kWait;
   if (packet.resent > 0 && now - packet.resent_ns < fastest_rtt_ns + kSecondAfterNs) return Verdict::kWait;
-  if (packet.resent == 0 && origin.mark_left_ns < packet.left_ns + origin.slack_ns) return Verdict::kWait;
+  // Passed by its successors by more than the slack, or so long ago.
+  const bool passed = origin.mark_left_ns >= packet.left_ns + origin.slack_ns ||
+                      (origin.mark_left_ns > packet.left_ns && origin.mark_age_ns >= origin.slack_ns);
+  if (packet.resent == 0 && !passed) return Verdict::kWait;
   if (origin.recent_queue_ns > kCongestedNs || tokens_ < 1) return Verdict::kRefuse;
   return Verdict::kResend;
 }

@@ -15,6 +15,7 @@ class Repair {
     uint64_t mark_left_ns = 0;  // when the highest bulk packet that came by it left
     uint64_t slack_ns = 0;      // how much later than its successors a packet may come
     uint64_t recent_queue_ns = 0;
+    uint64_t mark_age_ns = 0;  // for so long nothing had come after it when the receiver reported
   };
   enum class Verdict : uint8_t { kWait, kResend, kRefuse };
 

@@ -166,6 +166,11 @@ PathSet Sender::copies(uint64_t now, Class cls, uint32_t bytes, PathId chosen) {
     last_probe_ns_ = now;
     candidates = excluded_;
     most_wait = kProbeWaitNs;
+  } else if (cls != Class::kBulk && paths_[chosen]->hearing.suspect(now)) {
+    if (const PathId by = stand_in(chosen); by != kNoPath) {
+      if (cls == Class::kLatency) rescue_calls(chosen, by);
+      candidates = only(by);
+    }
   }
   candidates &= static_cast<PathSet>(~only(chosen));
   PathSet set = 0;
@@ -175,6 +180,29 @@ PathSet Sender::copies(uint64_t now, Class cls, uint32_t bytes, PathId chosen) {
     if (cls != Class::kBulk || (!v.full && v.wait_ns <= most_wait)) set |= only(i);
   }
   return set;
+}
+
+PathId Sender::stand_in(PathId id) const {
+  if (policy_.role[id] == Role::kPinned) return kNoPath;
+  PathId best = kNoPath;
+  for (const PathSet set : {usable_, static_cast<PathSet>(validated_ & ~excluded_)}) {
+    for (PathId i = 0; i < kMaxPaths; ++i) {
+      if (i == id || !has(set, i) || policy_.role[i] == Role::kOff) continue;
+      if (best == kNoPath || paths_[i]->delay_ns < paths_[best]->delay_ns) best = i;
+    }
+    if (best != kNoPath) break;
+  }
+  return best;
+}
+
+void Sender::rescue_calls(PathId id, PathId by) {
+  SenderPath& path = *paths_[id];
+  if (path.rescued_ns == path.hearing.last_ns()) return;
+  path.rescued_ns = path.hearing.last_ns();
+  for (uint32_t n = call_count_ > kCallPackets ? call_count_ - kCallPackets : 0; n != call_count_; ++n) {
+    const CallPacket& call = calls_[n % kCallPackets];
+    if (call.path == id && call.taken_ns + path.rtt_ns > path.rescued_ns) paths_[by]->pacer.place_priority(call.order);
+  }
 }
 
 std::optional<Placement> Sender::choose(uint64_t now, Class cls, uint32_t wire_bytes) {
@@ -224,6 +252,7 @@ uint8_t* Sender::take(uint64_t now, const Placement& placement, uint64_t counter
     else
       pacer.place_priority(order);
   }
+  if (placement.cls == Class::kLatency) calls_[call_count_++ % kCallPackets] = {order, now, placement.path};
   last_taken_ns_ = now;
   return store.find(packet.position, wire_bytes);
 }

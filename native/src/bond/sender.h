@@ -104,6 +104,8 @@ class Sender {
   // What happens by time alone: exclusion of silent paths, decay without reports.
   void tick(uint64_t now);
 
+  // Something authentic came by this path.
+  void heard(uint64_t now, PathId path);
   void on_report(uint64_t now, const Report& report);
   void on_nack(uint64_t now, const Nack& nack);
   // What the receiver is to know, if that changed or is due again.
@@ -126,6 +128,10 @@ class Sender {
   bool repairs() const;
   PathView view(uint64_t now, const SenderPath& path, uint32_t bytes) const;
   PathSet copies(uint64_t now, Class cls, uint32_t bytes, PathId chosen);
+  // Who takes copies for a path that may be dead.
+  PathId stand_in(PathId id) const;
+  // The last of a call, which went by such a path, go by another too.
+  void rescue_calls(PathId id, PathId by);
   // pump
   void pump_path(uint64_t now, PathId id, Wire& wire);
   void left(uint64_t now, PathId id, Pacer::Kind kind, uint64_t order, SentPacket& packet);
@@ -176,6 +182,15 @@ class Sender {
   uint64_t last_step_ns_ = 0;
   uint64_t last_decay_ns_ = 0;
   std::vector<uint64_t> evacuated_;
+  // Of the latency class, the last ones.
+  struct CallPacket {
+    uint64_t order = 0;
+    uint64_t taken_ns = 0;
+    PathId path = kNoPath;
+  };
+  static constexpr uint32_t kCallPackets = 32;
+  std::array<CallPacket, kCallPackets> calls_{};
+  uint32_t call_count_ = 0;
 
   PathState told_;
   uint64_t told_ns_ = 0;

@@ -98,6 +98,7 @@ void Sender::apply(uint64_t now, const Report& report, const PathReport& f) {
   SenderPath& path = *paths_[f.path];
   const uint64_t last_arrival = report.time_us - std::min(report.time_us, f.last_age_us);
   path.last_arrival_us = std::max(path.last_arrival_us, last_arrival);
+  path.mark_age_ns = std::min(report.time_us, f.last_age_us) * 1000;
   path.received_bytes = f.bytes;
   path.reported = true;
   path.named_ns = now;
@@ -118,6 +119,10 @@ void Sender::apply(uint64_t now, const Report& report, const PathReport& f) {
     if (left)
       path.delay.add(now, static_cast<int64_t>((report.time_us - sample.age_us) * 1000) - static_cast<int64_t>(*left));
   }
+}
+
+void Sender::heard(uint64_t now, PathId id) {
+  if (id < kMaxPaths && has(validated_, id)) paths_[id]->hearing.heard(now);
 }
 
 void Sender::on_report(uint64_t now, const Report& report) {
@@ -187,8 +192,12 @@ void Sender::control_step(uint64_t now, const Report& report) {
     const uint64_t sent = path.pacer.log().count_until(path.highest_order).value_or(0);
     step_rate(now, report, path, sent);
     const bool lossy = path.exclusion.too_lossy(sent, path.received);
-    if (lossy && congested(now, path)) {
-      path.rate.cut(now, kAfterLoss * path.rate.delivered());
+    const bool full = congested(now, path);
+    if (full) path.full_ns = now;
+    if (lossy && now - path.full_ns < Exclusion::kLossWindowNs) {
+      // A queue that has gone meanwhile has been answered. Copies' losses cost nothing, and a rate below what is
+      // offered would.
+      if (full && policy_.mode != Mode::kRedundant) path.rate.cut(now, kAfterLoss * path.rate.delivered());
       path.exclusion.forget_losses();
     } else if (lossy && policy_.mode != Mode::kRedundant && others_suffice(i)) {
       exclude(now, i, Reason::kLoss);
@@ -326,7 +335,7 @@ void Sender::on_nack(uint64_t now, const Nack& nack) {
       if (!packet || !paths_[packet->path]) continue;
       const SenderPath& origin = *paths_[packet->path];
       const Repair::Origin seen{origin.mark_left_ns, origin.slack_ns(),
-                                static_cast<uint64_t>(origin.delay.recent_queue_ns())};
+                                static_cast<uint64_t>(origin.delay.recent_queue_ns()), origin.mark_age_ns};
       switch (repair_.judge(now, *packet, seen, rtt)) {
         case Repair::Verdict::kResend:
           if (packet->resent == 0) ++paths_[packet->path]->lost_packets;
@@ -354,6 +363,8 @@ void Sender::tick(uint64_t now) {
   last_decay_ns_ = now;
   const bool loaded = last_taken_ns_ != 0 && now - last_taken_ns_ < kNanosPerSecond;
   const bool deaf = last_report_ns_ != 0 && now - last_report_ns_ > kDecayAfterNs;
+  // Where there is no bulk to copy (the end that only acknowledges) pings are the only proof.
+  const bool probed = last_probe_ns_ != 0 && now - last_probe_ns_ < kNanosPerSecond;
   bool changed = false;
   for (PathId i = 0; i < kMaxPaths; ++i) {
     if (!has(validated_, i)) continue;
@@ -364,7 +375,7 @@ void Sender::tick(uint64_t now) {
     }
     const bool forgiven =
         loaded && deaf && now - last_report_ns_ > kForgiveAfterNs && path.exclusion.reason() == Reason::kLoss;
-    if (forgiven || (!loaded && path.exclusion.may_rejoin_idle(now))) rejoin(i);
+    if (forgiven || (!probed && path.exclusion.may_rejoin_idle(now))) rejoin(i);
   }
   if (changed) refresh();
 }

@@ -5,6 +5,7 @@
 
 #include "bond/ciphertext_store.h"
 #include "bond/exclusion.h"
+#include "bond/hearing.h"
 #include "bond/loss_judge.h"
 #include "bond/pacer.h"
 #include "bond/path_delay.h"
@@ -28,6 +29,8 @@ struct SenderPath {
   PathRate rate;
   LossJudge judge;
   Exclusion exclusion;
+  Hearing hearing;
+  uint64_t rescued_ns = 0;     // when the last came before the silence in which its calls were sent again
   uint64_t delay_ns = 0;       // one way with its queue, above the base of the fastest
   uint64_t base_delay_ns = 0;  // without
 
@@ -36,11 +39,13 @@ struct SenderPath {
   uint64_t named_ns = 0;       // the last report on it
   uint64_t highest_order = 0;  // of bulk that came by it
   uint64_t mark_left_ns = 0;   // when that left
+  uint64_t mark_age_ns = 0;    // since then nothing came, as of that report
   uint64_t received = 0;       // bulk packets
   uint64_t received_bytes = 0;
   uint64_t last_arrival_us = 0;  // the receiver's clock
   uint64_t arrival_at_exclusion_us = 0;
 
+  uint64_t full_ns = 0;         // when it last was: it had a long queue, or had just begun
   uint64_t apart_until_ns = 0;  // it would cost a flow more than it adds: left out of the aggregate
 
   uint64_t sent_bytes = 0, sent_packets = 0;
@@ -60,6 +65,7 @@ struct SenderPath {
     rate = PathRate();
     judge.reset();
     exclusion = Exclusion();
+    hearing = Hearing();
     reported = false;
   }
 };

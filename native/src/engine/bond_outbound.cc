@@ -80,6 +80,10 @@ void BondOutbound::place(State& state, uint64_t now, const BondedPackets& packet
     if (length + bond::kTrailerSize > state.mtu) cls = bond::Class::kBulk;
     const uint32_t trailer = cls == bond::Class::kBulk ? 0 : bond::kTrailerSize;
     const uint32_t padded = net::padded_length(length + trailer, state.mtu);
+    if (padded + net::kDataOverhead > net::kMaxUdpPayload) {  // an MTU that no datagram has room for
+      state.counters.drop(Drop::kSendFailed);
+      continue;
+    }
     const auto placement = sender.choose(now, cls, padded + net::kDataOverhead);
     const auto counter = placement ? keypair.reserve(now, 1) : std::nullopt;
     if (!counter) {

@@ -173,6 +173,7 @@ bool Lane::take_sparse(OutboundUnit& unit) {
   constexpr uint32_t kPatience = 32;  // no bulk passes them, but not for ever
   bool more = true;
   if (spent_packets_ < kTurnPackets && spent_bytes_ < kTurnBytes) {
+    queues_.sparse_waiting();
     outbound_.take_sparse(unit);
     if (spend(unit)) return true;
     more = false;

@@ -14,11 +14,16 @@ bool TunQueues::read(uint32_t queue, std::span<uint8_t> buffer, uint32_t& length
   return false;
 }
 
+// Where the program says that this was all, nobody asks the kernel for more: the poller tells of what comes now.
+void TunQueues::left(uint32_t number) {
+  if (++queues_[number].left == tun_.steering()->entered(first_ + number)) ready_ &= ~(1u << number);
+}
+
 bool TunQueues::read_sparse(std::span<uint8_t> buffer, Packet& packet) {
   packet.congested = false;
   const bool had = (ready_ >> kSparse & 1) != 0;
   if (read(kSparse, buffer, packet.length)) {
-    ++queues_[kSparse].left;
+    if (tun_.steering() != nullptr) left(kSparse);
     return true;
   }
   if (had && tun_.steering() != nullptr) level(kSparse);
@@ -102,7 +107,8 @@ bool TunQueues::judge(uint32_t number, uint64_t now) {
   // Nor can more be waiting than a ring holds.
   queue.left = std::max(queue.left, entered - std::min(entered, kRingPackets));
   if (queue.left >= entered) return false;
-  const uint64_t entry = steering.entry_time(first_ + number, queue.left++);
+  const uint64_t entry = steering.entry_time(first_ + number, queue.left);
+  left(number);
   const bool standing = entered > queue.left;
   return queue.codel.should_signal(now, now > entry ? now - entry : 0, standing);
 }

@@ -82,6 +82,7 @@ class TunQueues {
   };
 
   bool read(uint32_t queue, std::span<uint8_t> buffer, uint32_t& length);
+  void left(uint32_t queue);
   void line_up();
   void queue_empty(uint32_t number, bool was_new);
   void level(uint32_t number);

@@ -1,6 +1,5 @@
 // weft authority: certificates and their revocation.
 
-import { readFileSync } from 'node:fs';
 import { formatAddress, formatPrefix, parseAddress } from '../../core/address.js';
 import { WeftError } from '../../core/errors.js';
 import { fromHex, toHex } from '../../core/hex.js';
@@ -12,18 +11,21 @@ import type { RevocationSubject } from '../../mesh/revocation.js';
 import type { NodeId } from '../../mesh/types.js';
 import {
   createAuthority,
+  isNodeRevoked,
   issueCertificate,
   issuedCertificates,
   issueRevocation,
   lastCertificate,
   openSigner,
+  revokedHere,
+  type Signer,
 } from '../../node/authority.js';
 import { systemRandom } from '../../node/crypto.js';
 import { createMeshCrypto } from '../../node/mesh-crypto.js';
 import { StateStore } from '../../node/state-store.js';
 import type { NodeStatus } from '../../node/status.js';
 import { wallTime } from '../../node/system.js';
-import { type Command, type Context, readStdin, usageError } from '../command.js';
+import { type Command, type Context, readInput, usageError } from '../command.js';
 import { table } from '../format.js';
 import { durationOption, routeOption } from './init.js';
 
@@ -79,6 +81,7 @@ ls       certificates signed here, and joins by invite
       case 'revoke':
         return revoke(context, store, rest);
       case 'ls':
+        context.arguments(1, 1, 'weft authority ls');
         return list(context, store);
       default:
         throw usageError(
@@ -108,7 +111,8 @@ async function sign(context: Context, store: StateStore, words: readonly string[
     );
   }
   const name = context.text('name');
-  if (name === undefined || !isNodeName(name)) throw usageError('sign needs --name NAME');
+  if (name === undefined || !isNodeName(name))
+    throw usageError('--name NAME is missing: what the node is to be called, a DNS label');
   const groups = context.list('group');
   const routes = context.list('route').map(routeOption);
   const addresses = context.list('address').map((text) => {
@@ -119,10 +123,12 @@ async function sign(context: Context, store: StateStore, words: readonly string[
   const names = context.list('can-issue');
   if (!names.every(isNamePattern)) throw usageError('--can-issue: a name with at most one *');
   store.prepare();
+  const signer = openSigner(store, await createMeshCrypto());
+  checkNotRevoked(store, signer, subject);
   const certificate = issueCertificate(
     store,
     systemRandom,
-    openSigner(store, await createMeshCrypto()),
+    signer,
     {
       subject,
       name,
@@ -140,17 +146,26 @@ async function sign(context: Context, store: StateStore, words: readonly string[
 
 async function renew(context: Context, store: StateStore, words: readonly string[]): Promise<void> {
   const [wanted] = words;
-  if (wanted === undefined || words.length > 1) throw usageError('weft authority renew NODE');
+  if (wanted === undefined || words.length > 1)
+    throw usageError('one NODE: weft authority renew NODE');
   const last = lastCertificate(store, wanted);
   const { subject, name, groups, addresses, routes, canIssue } = last;
   const lifetimeSeconds = durationOption(context, 'lifetime', '1y');
   const what = { subject, name, groups, addresses, routes, lifetimeSeconds };
   const signer = openSigner(store, await createMeshCrypto());
+  checkNotRevoked(store, signer, subject);
   const request = { ...what, ...(canIssue && { canIssue }) };
   const { seconds } = wallTime();
   const certificate = issueCertificate(store, systemRandom, signer, request, seconds);
   const text = Buffer.from(certificate).toString('base64');
   context.print({ certificate: text, subject, name }, () => `${text}\n`);
+}
+
+/** @throws WeftError EREVOKED: what is signed for it nobody would accept */
+function checkNotRevoked(store: StateStore, signer: Signer, subject: NodeId): void {
+  if (!isNodeRevoked(store, signer, subject)) return;
+  const remedy = 'remove identity.key on that host, which makes it a new node with a new id';
+  throw new WeftError('EREVOKED', `${subject} was revoked, and that holds for good: ${remedy}`);
 }
 
 async function install(
@@ -159,8 +174,9 @@ async function install(
   words: readonly string[],
 ): Promise<void> {
   const [source] = words;
-  if (source === undefined || words.length > 1) throw usageError('weft authority install - | FILE');
-  const text = source === '-' ? await readStdin() : readFileSync(source, 'utf8');
+  if (source === undefined || words.length > 1)
+    throw usageError('one file: weft authority install - | FILE');
+  const text = await readInput(source);
   const bytes = new Uint8Array(Buffer.from(text.trim(), 'base64'));
   const certificate = decodeCertificate(bytes);
   if (certificate === null) {
@@ -188,7 +204,8 @@ async function revoke(
   words: readonly string[],
 ): Promise<void> {
   const [wanted] = words;
-  if (wanted === undefined || words.length > 1) throw usageError('weft authority revoke NODE');
+  if (wanted === undefined || words.length > 1)
+    throw usageError('one NODE: weft authority revoke NODE');
   const subject = await revocationSubject(context, store, wanted);
   const reason = context.text('reason') ?? '';
   const crypto = await createMeshCrypto();
@@ -241,6 +258,7 @@ async function runningInvites(context: Context): Promise<readonly InviteSummary[
 }
 
 async function list(context: Context, store: StateStore): Promise<void> {
+  const isRevoked = revokedHere(store);
   const signed = issuedCertificates(store).map((certificate) => ({
     name: certificate.name,
     id: certificate.subject,
@@ -250,6 +268,7 @@ async function list(context: Context, store: StateStore): Promise<void> {
     routes: certificate.routes.map(formatPrefix),
     addresses: certificate.addresses.map(formatAddress),
     mayIssue: certificate.canIssue !== undefined,
+    revoked: isRevoked(certificate),
   }));
   const known = new Set(signed.map(({ id }) => id));
   const joined = (await runningInvites(context))
@@ -257,7 +276,10 @@ async function list(context: Context, store: StateStore): Promise<void> {
     .filter(({ id }) => !known.has(id));
   context.print({ signed, joined }, () => {
     const rows = [
-      ...signed.map(({ name, id, serial, notAfter }) => [name, id.slice(0, 16), serial, notAfter]),
+      ...signed.map(({ name, id, serial, notAfter, revoked }) => [
+        ...[name, id.slice(0, 16), serial],
+        revoked ? 'revoked' : notAfter,
+      ]),
       ...joined.map(({ name, id }) => [name, id.slice(0, 16), '(by invite)', '-']),
     ];
     return rows.length === 0

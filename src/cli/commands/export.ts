@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { formatAddress, formatEndpoint, parseAddress } from '../../core/address.js';
 import { WeftError } from '../../core/errors.js';
+import { contains, covers } from '../../core/network.js';
 import type { IpAddress } from '../../core/types.js';
-import { contains, covers } from '../../mesh/addresses.js';
 import { createIdentity, wireGuardKeyOf } from '../../mesh/identity.js';
 import { isNodeName } from '../../mesh/record.js';
 import { writeFileAtomically } from '../../node/atomic-file.js';
@@ -23,7 +23,8 @@ export const exportPeer: Command = {
 
 Makes keys and a mesh address for a plain WireGuard device (a phone, a router), adds it to weft.conf as a [Peer] of this
 node, and prints the device's configuration. The device reaches the whole mesh through this node, which must forward
-(net.ipv4.ip_forward). Its private key is printed once and kept nowhere.
+(net.ipv4.ip_forward). Its private key is printed once and kept nowhere. IPv4 only. To take the device out remove its
+[Peer], then weft reload.
 
   --conf              as a file for wg-quick or the WireGuard app (default)
   --qr                as a QR code for the WireGuard app

@@ -101,12 +101,20 @@ async function run(context: Context): Promise<void> {
         ? '  trust      by key: weft trust add, on every node for every other'
         : `  authority  ${result.authority}\n             its key, ${store.seedPath('authority')}, certifies every node: keep a copy offline`,
       `  config     ${result.config}${wroteConfig ? '' : ' (was there, left as it is)'}`,
-      result.authority === null
-        ? 'Next: weft trust add, weft up -d'
-        : 'Next: weft up -d; weft invite',
+      ...(result.authority === null ? nextByKey(store, mesh === null) : NEXT_BY_INVITE),
       '',
     ].join('\n'),
   );
+}
+
+const NEXT_BY_INVITE = ['Next: weft up -d; weft invite'];
+
+function nextByKey(store: StateStore, isFirst: boolean): string[] {
+  const others = `On each other host: copy ${store.path('mesh.json')} there, then weft init --no-authority --mesh FILE`;
+  return [
+    ...(isFirst ? [others] : ['On each new node: Seed = HOST:PORT of another one in weft.conf']),
+    'Next: weft trust add (the line of weft show, both ways), weft up -d',
+  ];
 }
 
 /** As given, else as in weft.conf where there is one, else the host's name. */

@@ -1,7 +1,9 @@
 // weft invite: prints an invite, which lets another host join.
 
-import type { InviteSummary } from '../../mesh/invite.js';
+import { parseEndpoint } from '../../core/address.js';
+import { type InviteSummary, MAX_INVITE_USES } from '../../mesh/invite.js';
 import { isNodeName } from '../../mesh/record.js';
+import { resolveZone } from '../../node/system.js';
 import { type Command, type Context, usageError } from '../command.js';
 import { formatSeconds, table } from '../format.js';
 import { durationOption, routeOption } from './init.js';
@@ -59,16 +61,23 @@ function parameters(context: Context): Record<string, unknown> {
     throw usageError(`--name ${name}: a DNS label, a-z, 0-9 and hyphens, up to 63`);
   }
   const uses = context.text('uses') ?? '1';
-  if (!/^[1-9][0-9]{0,3}$/.test(uses)) throw usageError(`--uses ${uses}: give 1 to 1024`);
+  if (!/^[1-9][0-9]{0,3}$/.test(uses) || Number(uses) > MAX_INVITE_USES) {
+    throw usageError(`--uses ${uses}: give 1 to ${MAX_INVITE_USES}`);
+  }
   const routes = context.list('route');
   routes.forEach(routeOption);
+  const endpoints = context.list('endpoint');
+  const wrong = endpoints.find((each) => parseEndpoint(each, resolveZone) === null);
+  if (wrong !== undefined) {
+    throw usageError(`--endpoint ${wrong}: give ADDRESS:PORT or [IPV6]:PORT`);
+  }
   return {
     lifetimeSeconds: durationOption(context, 'expires', '24h'),
     certificateSeconds: durationOption(context, 'lifetime', '1y'),
     uses: Number(uses),
     groups: context.list('group'),
     routes,
-    endpoints: context.list('endpoint'),
+    endpoints,
     ...(name !== undefined && { name }),
   };
 }

@@ -1,6 +1,5 @@
 // weft join: enters a mesh with an invite.
 
-import { readFileSync } from 'node:fs';
 import { formatPrefix } from '../../core/address.js';
 import { decodeCertificate } from '../../mesh/certificate.js';
 import { parseInvite } from '../../mesh/invite-token.js';
@@ -13,7 +12,8 @@ import { createMeshCrypto } from '../../node/mesh-crypto.js';
 import { checkOverlap } from '../../node/overlap.js';
 import { lockState } from '../../node/state-lock.js';
 import { StateStore } from '../../node/state-store.js';
-import { type Command, type Context, readStdin, usageError } from '../command.js';
+import { type Command, type Context, readInput, usageError } from '../command.js';
+import { formatSeconds } from '../format.js';
 import { durationOption, fileOptions, nameOption } from './init.js';
 
 const DEFAULT_TIMEOUT = '30s';
@@ -31,7 +31,7 @@ a file: as an argument others could read it.
   --announce ADDRESS:PORT   where others reach this node, if the host does not know it itself; repeatable
   --device NAME       interface to create (default ${DEFAULT_DEVICE})
   --timeout TIME      how long to ask for (default ${DEFAULT_TIMEOUT})
-  --force             leave the mesh that this host is in for good
+  --force             leave the mesh that this host is in for good; its identity stays
 `,
   options: {
     name: { type: 'string' },
@@ -56,14 +56,17 @@ async function run(context: Context): Promise<void> {
   const timeoutMs = durationOption(context, 'timeout', DEFAULT_TIMEOUT) * 1000;
   const store = new StateStore(context.paths.state);
   checkNoMesh(store, context.flag('force'));
-  const text = source === '-' ? await readStdin() : readFileSync(source, 'utf8');
+  const text = await readInput(source);
   const crypto = await createMeshCrypto();
   const invite = parseInvite(crypto, text);
   store.prepare();
   lockState(store.directory); // until this command ends
   const identity = ensureIdentity(store, crypto, false);
   const env = { crypto, random: systemRandom, identity, invite, name, timeoutMs };
-  const joined = await joinMesh(env);
+  const limit = formatSeconds(timeoutMs / 1000);
+  const joined = await joinMesh(env, (where) =>
+    context.note(`no answer yet from ${where}: asking for ${limit} in all`),
+  );
   if (joined.v4Prefix !== null) {
     await checkOverlap([joined.v4Prefix], file.device, runIp, 'renumber that network');
   }

@@ -6,7 +6,8 @@ import { type Command, usageError } from '../command.js';
 export const log: Command = {
   help: `Usage: weft log [-n LINES] [-f]
 
-The node keeps its last 1,000 lines. LogLevel in weft.conf says which are written; weft reload changes it.
+The node keeps its last 1,000 lines while it runs; under systemd the journal has them all. LogLevel in weft.conf says which
+are written; weft reload changes it.
 
   -n, --lines LINES   how many (default 100)
   -f, --follow        go on as lines come

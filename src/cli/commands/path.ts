@@ -94,13 +94,15 @@ async function order(
 export function formatPaths(result: PathsResult): string {
   const uplinks = table([UPLINK_HEADER, ...result.uplinks.map(uplinkRow)]);
   const rows = result.bonds.flatMap((bond) => bond.paths.map((each) => pathRow(bond, each)));
-  const head = result.uplinks.length === 0 ? 'no uplinks\n' : uplinks;
+  const head = result.uplinks.length === 0 ? `${NO_UPLINKS}\n` : uplinks;
   if (rows.length > 0) return `${head}\n${table([PATH_HEADER, ...rows])}`;
   return `${head}\nno bond: ${result.reason ?? NO_BOND}\n`;
 }
 
 const NO_BOND =
   'it needs a second uplink here or at a peer, and a peer that offers bonds (weft path explain PEER says which is missing)';
+const NO_UPLINKS =
+  'no uplinks: no interface has a default route, or none that an [Uplink] lists is there (docs/bond.md)';
 const UPLINK_HEADER = ['UPLINK', 'ADDRESSES', 'ROLE', 'QUOTA'];
 const PATH_HEADER = [
   'PEER',
@@ -189,7 +191,7 @@ function explainPath(each: PathReport): string {
     ],
     [
       'carried',
-      `${formatBytes(each.sentBytes)} sent, ${formatBytes(each.receivedBytes)} received, heard ${heard}, MTU ${each.mtu}`,
+      `${formatBytes(each.sentBytes)} sent, ${formatBytes(each.receivedBytes)} received, heard ${heard}, MTU ${each.mtu || '-'}`,
     ],
   ];
   const share = each.state === 'active' ? `, ${Math.round(each.share * 100)}% of what is sent` : '';

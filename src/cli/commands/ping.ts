@@ -57,7 +57,7 @@ async function run(context: Context): Promise<void> {
 }
 
 function formatPong({ sequence, rttMs, name, endpoint, path, state }: Pong): string {
-  const where = `${name} via ${endpoint ?? 'unknown'} (${path})`;
+  const where = endpoint === null ? name : `${name} via ${endpoint} (${path})`;
   return rttMs === null
     ? `${sequence}: no answer from ${where}, ${state}\n`
     : `${sequence}: ${where} ${formatMs(rttMs)}\n`;

@@ -53,6 +53,15 @@ describe('weft status', () => {
     expect(text).toContain('fra1  10.86.0.2  direct  203.0.113.1:51820  20.0ms  10 / 20  3s\n');
   });
 
+  test('says how others become members, while there are none', () => {
+    const alone = { ...NODE, members: [] };
+    expect(formatStatus(alone)).toContain('no other members yet: weft trust add');
+    expect(formatStatus(alone)).toContain('trust    1 key, no authority\n');
+    const authorities = [{ id: NODE.id, name: 'ams1-authority' }];
+    const text = formatStatus({ ...alone, trust: { ...NODE.trust, authorities } });
+    expect(text).toContain('no other members yet: weft invite\n');
+  });
+
   test('has a column for the paths of bonds', () => {
     const bond = { mode: 'aggregate', active: 2, paths: 4, deliveredBitsPerSecond: 58e6 } as const;
     const other = { ...MEMBER, name: 'par1' };

@@ -21,7 +21,7 @@ The node, its members, and how each is reached. MEMBER is a name, an address, or
   VIA        the endpoint that packets go to
   PATHS      of its bond, where there is one: how many are active, and what arrives by them (weft path ls)
   RTT        of probes through gossip
-  RX/TX      bytes through the tunnel; HANDSHAKE: how long ago (none: nothing was sent yet)
+  RX/TX      bytes through the tunnel; HANDSHAKE: how long ago (-: nothing was sent yet)
 
   -w, --watch         again each second
 `,
@@ -61,9 +61,15 @@ export function formatStatus(node: NodeStatus): string {
   // most meshes have no bonds: no column for nothing
   const isBonded = node.members.some(({ bond }) => bond !== null);
   const shown = isBonded ? rows : rows.map((row) => row.filter((_, i) => i !== PATHS_COLUMN));
-  const body = rows.length === 1 ? 'no other members yet: weft invite\n' : table(shown);
+  const body = rows.length === 1 ? `no other members yet: ${invitation(node)}\n` : table(shown);
   const warnings = node.warnings.map((warning) => `! ${warning}\n`).join('');
   return `${lines.join('\n')}\n\n${body}${warnings}`;
+}
+
+/** How others become members. */
+function invitation({ trust }: NodeStatus): string {
+  if (trust.authorities.length > 0) return 'weft invite';
+  return 'weft trust add here and there, and a Seed in weft.conf of one of the two (docs/configuration.md)';
 }
 
 const HEADER = ['NODE', 'ADDRESS', 'STATE', 'VIA', 'PATHS', 'RTT', 'RX/TX', 'HANDSHAKE'];
@@ -80,7 +86,7 @@ function formatBond(bond: BondSummary | null): string {
 }
 
 function formatTrust({ trust }: NodeStatus): string {
-  const parts = [`${trust.nodes} keys`];
+  const parts = [`${trust.nodes} ${trust.nodes === 1 ? 'key' : 'keys'}`];
   const names = trust.authorities.map(({ id, name }) => name ?? id.slice(0, 12));
   parts.push(names.length === 0 ? 'no authority' : `authority ${names.join(', ')}`);
   if (trust.certificate !== null) {

@@ -1,12 +1,13 @@
 // weft trust: the keys in trusted.d.
 
-import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { WeftError } from '../../core/errors.js';
 import { formatTrustedKey, parseTrustedKey, type TrustedKey } from '../../mesh/trusted-key.js';
 import { StateStore } from '../../node/state-store.js';
-import { type Command, type Context, readStdin, usageError } from '../command.js';
+import { type Command, type Context, readInput, usageError } from '../command.js';
 import { table } from '../format.js';
+
+const ADD_USAGE = 'weft trust add - | FILE | node ID | authority ID (see weft trust --help)';
 
 export const trust: Command = {
   help: `Usage: weft trust add - | FILE | node ID [name=NAME] [routes=PREFIX,...] | authority ID [name=NAME]
@@ -25,8 +26,10 @@ prints the line for a node. A running node applies changes at once; without any 
       case 'add':
         return add(context, rest);
       case 'rm':
-        return remove(context, rest);
+        context.arguments(2, 2, 'weft trust rm NAME');
+        return remove(context, rest[0] ?? '');
       case 'ls':
+        context.arguments(1, 1, 'weft trust ls');
         return list(context);
       default:
         throw usageError('weft trust add, rm or ls (see weft trust --help)');
@@ -48,7 +51,7 @@ function entries(store: StateStore): Entry[] {
 
 async function add(context: Context, words: readonly string[]): Promise<void> {
   const [source] = words;
-  if (source === undefined) throw usageError('weft trust add: which key? - reads it from stdin');
+  if (source === undefined) throw usageError(`too few arguments: ${ADD_USAGE}`);
   const key = await readKey(source, words);
   const store = new StateStore(context.paths.state);
   store.prepare();
@@ -70,15 +73,14 @@ async function add(context: Context, words: readonly string[]): Promise<void> {
 }
 
 async function readKey(source: string, words: readonly string[]): Promise<TrustedKey> {
-  if (source === '-') return parseTrustedKey(await readStdin(), 'standard input');
-  if (source === 'node' || source === 'authority')
-    return parseTrustedKey(words.join(' '), 'the key');
-  return parseTrustedKey(readFileSync(source, 'utf8'), source);
+  if (source === 'node' || source === 'authority') {
+    return parseTrustedKey(words.join(' '), 'weft trust add');
+  }
+  if (words.length > 1) throw usageError(`too many arguments: ${ADD_USAGE}`);
+  return parseTrustedKey(await readInput(source), source === '-' ? 'standard input' : source);
 }
 
-async function remove(context: Context, words: readonly string[]): Promise<void> {
-  const [wanted] = words;
-  if (wanted === undefined || words.length > 1) throw usageError('weft trust rm NAME');
+async function remove(context: Context, wanted: string): Promise<void> {
   const store = new StateStore(context.paths.state);
   const matches = entries(store).filter(
     ({ file, key }) =>

@@ -1,7 +1,7 @@
 // weft up: starts the node, in the foreground or as a daemon.
 
 import { readConfig } from '../../node/settings.js';
-import type { Command, Context } from '../command.js';
+import { type Command, type Context, reasonOf } from '../command.js';
 import { launchDaemon, launcher } from '../daemon.js';
 
 export const up: Command = {
@@ -35,7 +35,7 @@ async function run(context: Context): Promise<void> {
     });
   } catch (error) {
     if (parent !== null && !ready) {
-      parent.failed(error instanceof Error ? error.message : String(error));
+      parent.failed(reasonOf(error));
     }
     throw error;
   }

@@ -3,11 +3,11 @@
 
 import type { Token } from '../../wire/gossip.js';
 import { publicKeyOf } from '../identity.js';
+import { RateLimit } from '../rate.js';
 import { MAX_MEMBERS, type NodeId } from '../types.js';
 import type { ChannelEnvironment, Counters } from './environment.js';
 import { PairKey } from './keys.js';
 import { MAX_STRANGERS, MESSAGES_PER_STRANGER, PENDING_MS } from './limits.js';
-import { RateLimit } from './rate.js';
 import type { Session } from './session.js';
 import type { LocalTokens } from './tokens.js';
 

@@ -16,8 +16,8 @@ import {
   HELLO_TYPE,
   UNKNOWN_TYPE,
 } from '../../wire/gossip.js';
+import { SOURCE_BUCKETS } from '../rate.js';
 import { MAX_STRANGERS, STRANGER_HELLOS, UNPROVEN_PER_SOURCE, UNPROVEN_SHARED } from './limits.js';
-import { SOURCE_BUCKETS } from './rate.js';
 
 const TYPES = [HELLO_TYPE, COOKIE_TYPE, ACCEPT_TYPE, DATA_TYPE, UNKNOWN_TYPE];
 

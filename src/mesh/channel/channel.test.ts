@@ -65,7 +65,6 @@ describe('Channel', () => {
         from: a.id,
         path: { remote: a.endpoint, local: null, interfaceIndex: 0 },
         plaintext: new TextEncoder().encode('ping'),
-        stranger: false,
         proven: true,
       },
     ]);

@@ -6,6 +6,7 @@
 //                                                                             -> cookie, accept -> initiator
 //                                                                             -> unknown -> a session that was lost
 
+import { sameEndpoint } from '../../core/network.js';
 import type { Datagram, Endpoint, Path } from '../../core/types.js';
 import {
   ACCEPT_TYPE,
@@ -22,7 +23,7 @@ import {
   UNKNOWN_TYPE,
   type Unknown,
 } from '../../wire/gossip.js';
-import { sameEndpoint } from '../endpoints.js';
+import { RateLimit, SourceRateLimit } from '../rate.js';
 import type { NodeId } from '../types.js';
 import { type Association, Associations } from './associations.js';
 import { type ChannelEnvironment, type Counter, createCounters, Outbox } from './environment.js';
@@ -34,7 +35,6 @@ import {
   UNPROVEN_PER_SOURCE,
   UNPROVEN_SHARED,
 } from './limits.js';
-import { RateLimit, SourceRateLimit } from './rate.js';
 import { Responder } from './responder.js';
 import type { Outgoing, Session } from './session.js';
 import { LocalTokens, sameToken } from './tokens.js';
@@ -49,8 +49,6 @@ export interface ReceivedMessage {
   readonly path: Path;
   /** 1 .. MAX_PLAINTEXT bytes. */
   readonly plaintext: Uint8Array;
-  /** True: it is who it says it is, but no member. */
-  readonly stranger: boolean;
   /** True: it receives what is sent to where this seems to come from, as the handshake has shown. */
   readonly proven: boolean;
 }
@@ -199,7 +197,7 @@ export class Channel {
     this.#counters['messages-received']++;
     const { provenRemote } = session;
     const proven = provenRemote !== null && sameEndpoint(provenRemote, path.remote);
-    return { from: session.peer, path, plaintext, stranger, proven };
+    return { from: session.peer, path, plaintext, proven };
   }
 
   #refusal(

@@ -1,5 +1,7 @@
 // Bounds of a channel. Whatever an unauthenticated datagram can make grow or cost is bounded by a constant of this file.
 
+import type { Rate } from '../rate.js';
+
 /** Associations with nodes that are no members; the longest silent one goes first. */
 export const MAX_STRANGERS = 256;
 
@@ -10,7 +12,7 @@ export const MAX_HANDSHAKES = 1_024;
 export const MAX_HELD_MESSAGES = 8;
 export const MAX_TRIED_PATHS = 8;
 
-/** A hello is sent again after 300, 600, 1,200 and 2,400 ms; after 4.5 s it is given up, and what waits with it. */
+/** A hello is sent again after 300, 600 and 1,200 ms; after 4.5 s it is given up, and what waits with it. */
 export const RETRY_MS = 300;
 export const MAX_HELLOS = 4;
 
@@ -34,12 +36,6 @@ export const MAX_OUTBOX = 4_096;
 
 /** A cookie secret's life. */
 export const COOKIE_SECRET_MS = 60_000;
-
-/** A rate with a burst: `burst` at once, then `perSecond`. */
-export interface Rate {
-  readonly perSecond: number;
-  readonly burst: number;
-}
 
 /**
  * Datagrams that cost a MAC or a seal before anything about their sender is known. A source has its own share, so that

@@ -14,13 +14,13 @@ import {
   NONCE_LENGTH,
 } from '../../wire/gossip.js';
 import { nodeIdOf } from '../identity.js';
+import { RateLimit, SourceRateLimit } from '../rate.js';
 import type { NodeId } from '../types.js';
 import type { Association, Associations } from './associations.js';
 import { CookieMaker } from './cookie.js';
 import type { ChannelEnvironment, Counters, Outbox } from './environment.js';
 import { acceptCovers, cookieKey, helloKey } from './keys.js';
 import { STRANGER_HELLOS, STRANGER_HELLOS_PER_SOURCE } from './limits.js';
-import { RateLimit, SourceRateLimit } from './rate.js';
 import { Session } from './session.js';
 import type { LocalTokens } from './tokens.js';
 

@@ -1,9 +1,9 @@
 // The table of members: whom this node has admitted, what it last heard of each, and what it thinks of each.
 
+import { sameEndpoint } from '../../core/network.js';
 import type { Random } from '../../core/random.js';
 import type { Endpoint, IpAddress, Path } from '../../core/types.js';
-import { RateLimit } from '../channel/rate.js';
-import { sameEndpoint } from '../endpoints.js';
+import { RateLimit } from '../rate.js';
 import {
   type Accusation,
   MAX_MEMBERS,
@@ -40,6 +40,8 @@ export class MemberEntry implements Member {
   /** Of its present incarnation, by accuser. Kept while it is dead: they are the evidence for others. */
   readonly accusations = new Map<NodeId, Accusation>();
   suspicion: Suspicion | null = null;
+  /** When its accusing us last counted against our own health. */
+  blamedUsMs = -Infinity;
   /** Addresses that an authority, or the key file, gave it. */
   pinned: readonly IpAddress[] = [];
   /** Since when it is trusted, see AddressClaim. */

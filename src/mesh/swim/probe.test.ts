@@ -42,7 +42,7 @@ describe('a probe', () => {
       [750, 'repeat'],
       [1_000, 'failed'],
     ]);
-    expect(prober.size).toBe(0);
+    expect(prober.nextMs).toBe(Infinity);
   });
 
   test('asks others at its timeout, however it is repeated', () => {

@@ -60,7 +60,6 @@ export type ProbeKind = 'watch' | 'quiet';
 export interface Probe {
   readonly target: NodeId;
   readonly kind: ProbeKind;
-  readonly startMs: number;
   /** From here on others are asked, and the target is told who we are. */
   readonly lateMs: number;
   readonly endMs: number;
@@ -113,10 +112,6 @@ export class Prober {
     this.#sequence = randomUint32(random);
   }
 
-  get size(): number {
-    return this.#probes.size;
-  }
-
   get nextMs(): number {
     let next = Infinity;
     for (const probe of this.#probes) if (probe.nextMs < next) next = probe.nextMs;
@@ -133,7 +128,6 @@ export class Prober {
     const probe: Probe = {
       target,
       kind,
-      startMs: nowMs,
       lateMs: nowMs + timeoutMs,
       repeatMs: times.repeatMs,
       endMs: nowMs + Math.max(lastsMs, 2 * timeoutMs),

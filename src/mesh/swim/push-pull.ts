@@ -11,7 +11,8 @@ const BUCKET_HASH_BYTES = 6;
 const ROOT_HASH_BYTES = 16;
 /** key (8) | version u32 LE | rank u8 */
 const ENTRY_BYTES = 13;
-const KEY_BYTES = 8;
+/** Bytes of one key. */
+export const DIGEST_KEY_BYTES = 8;
 /** Entries of a bucket that are sent and compared: a page fits into a datagram. With 4,096 members there are 32 on average. */
 const MAX_PAGE_ENTRIES = 84;
 
@@ -49,18 +50,18 @@ export class StateDigest {
   /** @param key 8 bytes, evenly distributed */
   set(key: Uint8Array, version: number, rank: number): void {
     const entry = new Uint8Array(ENTRY_BYTES);
-    entry.set(key.subarray(0, KEY_BYTES));
+    entry.set(key.subarray(0, DIGEST_KEY_BYTES));
     const view = new DataView(entry.buffer);
-    view.setUint32(KEY_BYTES, version, true);
+    view.setUint32(DIGEST_KEY_BYTES, version, true);
     entry[ENTRY_BYTES - 1] = rank;
     const bucket = this.#bucketOf(key);
-    bucket.entries.set(toHex(key.subarray(0, KEY_BYTES)), entry);
+    bucket.entries.set(toHex(key.subarray(0, DIGEST_KEY_BYTES)), entry);
     this.#changed(bucket);
   }
 
   delete(key: Uint8Array): void {
     const bucket = this.#bucketOf(key);
-    if (bucket.entries.delete(toHex(key.subarray(0, KEY_BYTES)))) this.#changed(bucket);
+    if (bucket.entries.delete(toHex(key.subarray(0, DIGEST_KEY_BYTES)))) this.#changed(bucket);
   }
 
   /** 16 bytes: equal at two members that know the same. */
@@ -110,13 +111,13 @@ export class StateDigest {
     let last = '';
     for (let at = 0; at < page.length; at += ENTRY_BYTES) {
       const theirs = page.subarray(at, at + ENTRY_BYTES);
-      const key = toHex(theirs.subarray(0, KEY_BYTES));
+      const key = toHex(theirs.subarray(0, DIGEST_KEY_BYTES));
       if (key <= last) return null;
       last = key;
       seen.add(key);
       const ours = bucket.entries.get(key);
       const order = ours === undefined ? -1 : compareEntries(ours, theirs);
-      if (order < 0) differences.theirs.push(theirs.slice(0, KEY_BYTES));
+      if (order < 0) differences.theirs.push(theirs.slice(0, DIGEST_KEY_BYTES));
       else if (order > 0) differences.ours.push(key);
     }
     // A full page says nothing of what lies behind its end.
@@ -140,10 +141,10 @@ export class StateDigest {
 
 /** The keys of a `want`; null if it is malformed. */
 export function splitKeys(keys: Uint8Array): string[] | null {
-  if (keys.length % KEY_BYTES !== 0) return null;
+  if (keys.length % DIGEST_KEY_BYTES !== 0) return null;
   const list: string[] = [];
-  for (let at = 0; at < keys.length; at += KEY_BYTES) {
-    list.push(toHex(keys.subarray(at, at + KEY_BYTES)));
+  for (let at = 0; at < keys.length; at += DIGEST_KEY_BYTES) {
+    list.push(toHex(keys.subarray(at, at + DIGEST_KEY_BYTES)));
   }
   return list;
 }
@@ -162,6 +163,6 @@ function pageOf(bucket: Bucket): Uint8Array {
 /** Positive if `a` is newer. */
 function compareEntries(a: Uint8Array, b: Uint8Array): number {
   const version = (entry: Uint8Array) =>
-    new DataView(entry.buffer, entry.byteOffset).getUint32(KEY_BYTES, true);
+    new DataView(entry.buffer, entry.byteOffset).getUint32(DIGEST_KEY_BYTES, true);
   return version(a) - version(b) || (a[ENTRY_BYTES - 1] ?? 0) - (b[ENTRY_BYTES - 1] ?? 0);
 }

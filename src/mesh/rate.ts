@@ -1,8 +1,13 @@
 // Rates in constant memory (the generic cell rate algorithm, ITU-T I.371): one number says when the next event conforms.
 
-import { type Random, randomUint32 } from '../../core/random.js';
-import type { IpAddress } from '../../core/types.js';
-import type { Rate } from './limits.js';
+import { type Random, randomUint32 } from '../core/random.js';
+import type { IpAddress } from '../core/types.js';
+
+/** A rate with a burst: `burst` at once, then `perSecond`. */
+export interface Rate {
+  readonly perSecond: number;
+  readonly burst: number;
+}
 
 export const SOURCE_BUCKETS = 2_048;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { endpoint } from '../../../test/support/gossip.js';
-import { address, seededRandom } from '../../../test/support/wg.js';
+import { endpoint } from '../../test/support/gossip.js';
+import { address, seededRandom } from '../../test/support/wg.js';
 import { RateLimit, SOURCE_BUCKETS, SourceRateLimit } from './rate.js';
 
 function allowed(limit: (nowMs: number) => boolean, times: number, nowMs: number): number {

@@ -1,0 +1,7 @@
+// Bytes compared. Not for secrets, nor for what an attacker may guess byte by byte: see Crypto.equal.
+
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
