@@ -3,7 +3,7 @@
 // they may be on the other side of a split.
 
 import { sameEndpoint } from '../core/network.js';
-import type { Endpoint, Path } from '../core/types.js';
+import type { Endpoint } from '../core/types.js';
 import type { MeshContext, Seed } from './context.js';
 import type { Post } from './post.js';
 import type { MemberEntry } from './swim/members.js';
@@ -51,6 +51,7 @@ export class Contact {
 
   /** Our network has changed: whoever did not answer may answer now. */
   retry(nowMs: number): void {
+    for (const { trials } of this.#context.table.entries()) trials.reset();
     if (this.#nextMs < Infinity && !this.#connected) this.start(nowMs);
   }
 
@@ -80,7 +81,9 @@ export class Contact {
     for (const entry of greeted) {
       const candidates = entry.candidates();
       const via = candidates[entry.endpointTurn++ % Math.max(1, candidates.length)];
-      if (via !== undefined) this.#greet(nowMs, entry.id, via);
+      if (via === undefined) continue;
+      this.#context.counters.add('greeted');
+      this.#post.send(nowMs, entry, [this.#hello()], via);
     }
   }
 
@@ -91,7 +94,7 @@ export class Contact {
     }
   }
 
-  #greet(nowMs: number, id: NodeId, via: Endpoint | Path): void {
+  #greet(nowMs: number, id: NodeId, via: Endpoint): void {
     this.#context.counters.add('greeted');
     this.#post.sendTo(nowMs, id, via, [this.#hello()]);
   }

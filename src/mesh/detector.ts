@@ -156,6 +156,7 @@ export class Detector {
    */
   #askDoubted(nowMs: number, entry: MemberEntry): void {
     entry.knowsUs = false;
+    entry.trials.reset();
     const { probeIntervalMs } = this.#context.config.timings;
     this.#startQuietly(nowMs, entry, LAST_WORD_INTERVALS * probeIntervalMs);
   }
@@ -177,6 +178,7 @@ export class Detector {
 
   /** One probe whose result becomes an effect. */
   ping(nowMs: number, id: NodeId): void {
+    this.#context.table.get(id)?.trials.reset();
     const probe = this.probeQuietly(nowMs, id);
     if (probe === null) this.#context.effects.push({ type: 'pong', id, rttMs: null });
     else this.#asked.add(probe);
@@ -215,6 +217,7 @@ export class Detector {
     const waitMs = Math.floor(RELAY_SHARE * (probe.endMs - nowMs));
     for (const helper of helpers) {
       const sequence = this.#prober.sent(nowMs, probe);
+      probe.helpers.set(sequence, helper.id);
       const { target, nonce } = probe;
       const message = { type: 'indirect-ping', sequence, target, nonce, waitMs } as const;
       this.#post.send(nowMs, helper, [encodeMessage(message)]);
@@ -281,7 +284,7 @@ export class Detector {
     const { sequence } = ping;
     const observed: Endpoint = { ...path.remote, scopeId: 0 };
     const ack = encodeMessage({ type: 'ack', sequence, observed, proof });
-    this.#post.send(nowMs, from, [ack], path);
+    this.#post.answer(nowMs, from, [ack], path);
   }
 
   receiveAck(nowMs: number, from: MemberEntry, ack: MessageOf<'ack'>): void {
@@ -318,12 +321,10 @@ export class Detector {
     this.#finish(probe, null);
   }
 
-  receiveNack(message: MessageOf<'nack'>): void {
-    const probe = this.#prober.bySequence(message.sequence);
-    if (probe === undefined || probe.nacks >= probe.helpersAsked) return;
-    // Each helper was asked under a number of its own: each counts once.
-    this.#prober.settleSequence(message.sequence);
-    probe.nacks++;
+  receiveNack(from: MemberEntry, message: MessageOf<'nack'>): void {
+    if (!this.#prober.nacked(message.sequence, from.id)) {
+      this.#context.counters.add('nack-unexpected');
+    }
   }
 
   /** Somebody could not reach `target`: we try. */

@@ -32,8 +32,10 @@ export class Dissemination {
     const told = table.sample(
       gossipFanout,
       (entry) =>
-        entry.isPresent ||
-        (entry.state === 'dead' && nowMs - entry.stateSinceMs < gossipToTheDeadMs),
+        entry.path !== null &&
+        entry.isProven(nowMs, entry.path.remote) &&
+        (entry.isPresent ||
+          (entry.state === 'dead' && nowMs - entry.stateSinceMs < gossipToTheDeadMs)),
     );
     const datagrams = Math.min(MAX_NEWS_DATAGRAMS, Math.ceil(broadcasts.size / NEWS_PER_DATAGRAM));
     for (const entry of told) {

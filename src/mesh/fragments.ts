@@ -40,7 +40,13 @@ interface Assembly {
 }
 
 export class FragmentAssembler {
+  /** The oldest first. */
   readonly #assemblies = new Map<NodeId, Assembly>();
+  readonly #isMember: (id: NodeId) => boolean;
+
+  constructor(isMember: (id: NodeId) => boolean) {
+    this.#isMember = isMember;
+  }
 
   /** The whole message, if this was the last of its fragments; 'refused' if it is none, or too many are under way. */
   accept(nowMs: number, from: NodeId, fragment: Fragment): Message | 'refused' | null {
@@ -49,7 +55,8 @@ export class FragmentAssembler {
     let assembly = this.#assemblies.get(from);
     if (assembly === undefined || assembly.id !== id || assembly.parts.length !== count) {
       this.#dropOld(nowMs);
-      if (!this.#assemblies.has(from) && this.#assemblies.size >= MAX_ASSEMBLIES) return 'refused';
+      this.#assemblies.delete(from);
+      if (this.#assemblies.size >= MAX_ASSEMBLIES && !this.#makeRoom(from)) return 'refused';
       assembly = { id, startMs: nowMs, parts: new Array(count).fill(undefined) };
       this.#assemblies.set(from, assembly);
     }
@@ -58,6 +65,14 @@ export class FragmentAssembler {
     this.#assemblies.delete(from);
     const message = decodeMessage(concatenate(assembly.parts as Uint8Array[]));
     return message === null || message.type === 'fragment' ? 'refused' : message;
+  }
+
+  /** The oldest of a stranger goes first; no stranger takes a member's place. */
+  #makeRoom(from: NodeId): boolean {
+    const ids = [...this.#assemblies.keys()];
+    const stranger = ids.find((id) => !this.#isMember(id));
+    const dropped = stranger ?? (this.#isMember(from) ? ids[0] : undefined);
+    return dropped !== undefined && this.#assemblies.delete(dropped);
   }
 
   #dropOld(nowMs: number): void {

@@ -131,7 +131,7 @@ export class Inbox {
         this.#parts.detector.receiveRelayedAck(message);
         break;
       case 'nack':
-        this.#parts.detector.receiveNack(message);
+        this.#parts.detector.receiveNack(from, message);
         break;
       case 'path-challenge':
         this.#parts.paths.receiveChallenge(nowMs, from, path, message.nonce);

@@ -82,7 +82,7 @@ export class Joiner {
       meshKey: invite.meshKey,
       isMember: (id) => id === invite.issuer,
     });
-    this.#fragments = new FragmentAssembler();
+    this.#fragments = new FragmentAssembler(() => false);
     const proof = inviteProof(crypto, invite, identity.id);
     this.#join = joinMessages([encodeMessage({ type: 'join', inviteId: invite.id, proof, name })]);
   }

@@ -177,6 +177,7 @@ export class Membership {
   #update(nowMs: number, entry: MemberEntry, signed: SignedRecord, verdict: Acceptance): void {
     this.#acquit(entry);
     entry.signed = signed;
+    entry.trials.reset();
     this.#noteStanding(nowMs, entry, verdict);
     this.#context.table.enter(nowMs, entry, signed.record.left ? 'left' : 'alive');
     this.#knowledge.setMember(entry);
@@ -300,6 +301,7 @@ export class Membership {
    */
   heard(nowMs: number, entry: MemberEntry): void {
     entry.lastHeardMs = nowMs;
+    entry.trials.reset();
     if (entry.state !== 'dead' || entry.accusations.size > 0) return;
     this.#context.table.enter(nowMs, entry, 'alive');
     this.#changed(nowMs, entry, 'state');

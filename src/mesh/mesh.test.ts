@@ -5,8 +5,11 @@ import { describe, expect, test, vi } from 'vitest';
 import { createWorld } from '../../test/sim/mesh-world.js';
 import type { SimulatedNode } from '../../test/sim/node.js';
 import { endpointOf, type Simulation } from '../../test/sim/simulation.js';
+import { HELLO_LENGTH } from '../wire/gossip.js';
 import type { Mesh } from './mesh.js';
 import type { Member, MemberRecord } from './types.js';
+
+const HOUR_MS = 3_600_000;
 
 type Nodes = [SimulatedNode, SimulatedNode, SimulatedNode];
 
@@ -79,6 +82,47 @@ describe('members', () => {
     }
     expect(seen(a, b)?.state).not.toBe('dead');
     expect(simulation.runUntil(() => seen(a, b)?.state === 'dead', 60_000)).not.toBeNull();
+  });
+});
+
+describe('what is known of a member', () => {
+  test('says since when it is in its state, whatever it says of itself meanwhile', () => {
+    const { simulation, nodes } = meshOf(3);
+    const [a, , c] = nodes;
+    const sinceMs = seen(a, c)?.stateSinceMs;
+    c.perform((mesh, nowMs) => mesh.setCapabilities(nowMs, ['new/1']));
+    simulation.run(2_000);
+    expect(seen(a, c)?.record.capabilities).toEqual(['new/1']);
+    expect(seen(a, c)?.stateSinceMs).toBe(sinceMs);
+    c.crash();
+    expect(simulation.runUntil(() => seen(a, c)?.state === 'suspect', 10_000)).not.toBeNull();
+    expect(seen(a, c)?.stateSinceMs).toBeGreaterThan(sinceMs ?? Infinity);
+  });
+
+  test('is proven again and again as to where it is, and not believed for ever', () => {
+    const { simulation, nodes } = meshOf(2);
+    const [a, b] = nodes;
+    const before = counter(a, 'path-proven');
+    simulation.run(HOUR_MS);
+    expect(counter(a, 'path-proven') - before).toBeGreaterThanOrEqual(3);
+    expect(counter(a, 'unproven-address')).toBe(0);
+    b.crash();
+    let sent = 0;
+    let longest = 0;
+    simulation.network.onSend = (from, _to, bytes) => {
+      if (from !== a) return;
+      sent += bytes.length;
+      longest = Math.max(longest, bytes.length);
+    };
+    simulation.run(2 * HOUR_MS);
+    expect(longest).toBeGreaterThan(HELLO_LENGTH);
+    [sent, longest] = [0, 0];
+    simulation.run(HOUR_MS);
+    expect(longest).toBe(HELLO_LENGTH);
+    // twice in five minutes, and as a seed four times a minute
+    expect(sent).toBeLessThan(HELLO_LENGTH * (12 * 2 + 60 * 1.4 * 4));
+    b.start();
+    expect(simulation.runUntil(() => seen(a, b)?.state === 'alive', 10_000)).not.toBeNull();
   });
 });
 

@@ -96,7 +96,7 @@ describe('fragments', () => {
     });
 
   test('become one message, in any order', () => {
-    const assembler = new FragmentAssembler();
+    const assembler = new FragmentAssembler(() => false);
     const [first, second, third] = fragments(1);
     expect(assembler.accept(0, alice, third!)).toBeNull();
     expect(assembler.accept(0, bob, third!)).toBeNull();
@@ -105,7 +105,7 @@ describe('fragments', () => {
   });
 
   test('of two messages are not mixed', () => {
-    const assembler = new FragmentAssembler();
+    const assembler = new FragmentAssembler(() => false);
     const [, second, third] = fragments(2);
     assembler.accept(0, alice, fragments(1)[0]!);
     assembler.accept(0, alice, second!);
@@ -113,12 +113,25 @@ describe('fragments', () => {
   });
 
   test('are bounded, and those that never end are dropped', () => {
-    const assembler = new FragmentAssembler();
-    const [first] = fragments(1);
+    const [first, second, third] = fragments(1);
     const sender = (i: number) => `${i}`.padStart(64, '0') as NodeId;
-    for (let i = 0; i < 128; i++) expect(assembler.accept(0, sender(i), first!)).toBeNull();
-    expect(assembler.accept(0, alice, first!)).toBe('refused');
-    expect(assembler.accept(6_000, alice, first!)).toBeNull();
+    const full = (isMember: (id: NodeId) => boolean) => {
+      const assembler = new FragmentAssembler(isMember);
+      for (let i = 0; i < 128; i++) expect(assembler.accept(0, sender(i), first!)).toBeNull();
+      return assembler;
+    };
+    const ofMembers = full((id) => id !== alice);
+    expect(ofMembers.accept(0, alice, first!)).toBe('refused');
+    expect(ofMembers.accept(6_000, alice, first!)).toBeNull();
+
+    // The oldest makes room, and of a member only for another.
+    const mixed = full((id) => id === sender(0) || id === alice);
+    expect(mixed.accept(1, alice, first!)).toBeNull();
+    for (let i = 200; i < 400; i++) expect(mixed.accept(1, sender(i), first!)).toBeNull();
+    for (const member of [sender(0), alice]) {
+      expect(mixed.accept(2, member, second!)).toBeNull();
+      expect(mixed.accept(2, member, third!)).toMatchObject({ type: 'record' });
+    }
     expect(fragmentsOf(new Uint8Array(10_000), 1)).toBeNull();
   });
 });

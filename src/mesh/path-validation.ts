@@ -6,7 +6,7 @@ import { sameEndpoint } from '../core/network.js';
 import type { Path } from '../core/types.js';
 import type { MeshContext } from './context.js';
 import { encodeMessage, type Message, PATH_NONCE_BYTES } from './messages.js';
-import { isProven, type Post } from './post.js';
+import type { Post } from './post.js';
 import type { MemberEntry } from './swim/members.js';
 import type { NodeId } from './types.js';
 
@@ -47,8 +47,10 @@ export class PathValidation {
    * @returns whether `path` is proven
    */
   heard(nowMs: number, entry: MemberEntry, path: Path, byHandshake: boolean): boolean {
-    if (byHandshake || isProven(entry, path)) {
-      this.#adopt(entry, path);
+    if (byHandshake || entry.isProven(nowMs, path.remote)) {
+      this.#adopt(nowMs, entry, path);
+      // A proof does not last: whoever was there may be there no more.
+      if (entry.wantsProof(nowMs)) this.#challenge(nowMs, entry, path);
       return true;
     }
     this.#challenge(nowMs, entry, path);
@@ -78,7 +80,8 @@ export class PathValidation {
     }
     this.#attempts.delete(from.id);
     this.#context.counters.add('path-proven');
-    this.#adopt(from, attempt.path);
+    from.provenMs = nowMs;
+    this.#adopt(nowMs, from, attempt.path);
     return attempt;
   }
 
@@ -86,10 +89,11 @@ export class PathValidation {
     this.#attempts.delete(id);
   }
 
-  #adopt(entry: MemberEntry, path: Path): void {
-    const isNew = !isProven(entry, path);
+  #adopt(nowMs: number, entry: MemberEntry, path: Path): void {
+    const isNew = !entry.isProven(nowMs, path.remote);
     entry.path = path;
     if (!isNew) return;
+    entry.provenMs = nowMs;
     const member = entry.snapshot();
     this.#context.effects.push({ type: 'member-changed', member, reason: 'endpoint' });
   }

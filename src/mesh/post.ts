@@ -1,7 +1,6 @@
 // Messages into packets and back: what is to be said to a member goes out together with news, an accused member first hears
 // of its accusation, and what is too large for a datagram goes in pieces.
 
-import { sameEndpoint } from '../core/network.js';
 import type { Datagram, Endpoint, Path } from '../core/types.js';
 import type { Channel } from './channel/channel.js';
 import { type MeshContext, memberCount } from './context.js';
@@ -22,18 +21,19 @@ export interface Received {
 export class Post {
   readonly #context: MeshContext;
   readonly #channel: Channel;
-  readonly #assembler = new FragmentAssembler();
+  readonly #assembler: FragmentAssembler;
   #fragmentId = 0;
 
   constructor(context: MeshContext, channel: Channel) {
     this.#context = context;
     this.#channel = channel;
+    this.#assembler = new FragmentAssembler((id) => context.table.get(id) !== undefined);
   }
 
   /**
    * To a member, along the way it was last heard from, or `via`. What is left of the last datagram is filled with news.
-   * An accused member is told of what it stands accused, so that it can refute (Lifeguard's buddy system). An answer
-   * along a way that is not proven is no longer than it must be: whoever lives there may not have asked.
+   * An accused member is told of what it stands accused, so that it can refute (Lifeguard's buddy system). Where it is not
+   * proven to be nothing goes but hellos of the channel, rarely (swim/trials.ts); what is to be said waits for their success.
    */
   send(
     nowMs: number,
@@ -50,21 +50,38 @@ export class Post {
       all.push(encodeMessage({ type: 'accusation', ...accusation }));
       break;
     }
-    this.#sendPackets(nowMs, entry.id, via, all, !('remote' in via) || isProven(entry, via));
+    const remote = remoteOf(via);
+    const isProven = entry.isProven(nowMs, remote);
+    const { trials } = entry;
+    if (
+      !isProven &&
+      !this.#channel.isTrying(entry.id, remote) &&
+      !trials.begin(nowMs, remote.address)
+    ) {
+      this.#context.counters.add('unproven-address');
+      return;
+    }
+    this.#sendPackets(nowMs, entry.id, via, all, isProven ? 'with-news' : 'on-trial');
+  }
+
+  /** As send(). Along a way that is not proven it is no longer than it must be: whoever lives there may not have asked. */
+  answer(nowMs: number, entry: MemberEntry, messages: readonly Uint8Array[], path: Path): void {
+    if (entry.isProven(nowMs, path.remote)) this.send(nowMs, entry, messages, path);
+    else this.sendTo(nowMs, entry.id, path, messages);
   }
 
   /** To somebody who may be no member. */
   sendTo(nowMs: number, id: NodeId, via: Endpoint | Path, messages: readonly Uint8Array[]): void {
-    this.#sendPackets(nowMs, id, via, messages, false);
+    this.#sendPackets(nowMs, id, via, messages, 'plain');
   }
 
-  /** One datagram of news, if there is any; or one piece of news that takes more than one. */
+  /** One datagram of news, if there is any; or one piece of news that takes more than one. Only where it is proven to be. */
   sendNews(nowMs: number, entry: MemberEntry): void {
-    const via = entry.candidates()[0];
-    if (via === undefined) return;
+    const via = entry.path;
+    if (via === null || !entry.isProven(nowMs, via.remote)) return;
     const news = this.#news(MAX_WHOLE_BYTES);
     if (news.length > 0) this.#channel.send(nowMs, entry.id, via, joinMessages(news));
-    else this.#sendPackets(nowMs, entry.id, via, this.#largeNews(), false);
+    else this.#sendPackets(nowMs, entry.id, via, this.#largeNews(), 'plain');
   }
 
   /** Null: nothing authentic, or nothing that decodes. */
@@ -92,19 +109,23 @@ export class Post {
     id: NodeId,
     via: Endpoint | Path,
     messages: readonly Uint8Array[],
-    withNews: boolean,
+    how: 'plain' | 'with-news' | 'on-trial',
   ): void {
     let packet: Uint8Array[] = [];
     let room = MAX_WHOLE_BYTES;
+    const send = (plaintext: Uint8Array) => {
+      if (how === 'on-trial') this.#channel.trySend(nowMs, id, via, plaintext);
+      else this.#channel.send(nowMs, id, via, plaintext);
+    };
     const flush = () => {
-      if (packet.length > 0) this.#channel.send(nowMs, id, via, joinMessages(packet));
+      if (packet.length > 0) send(joinMessages(packet));
       packet = [];
       room = MAX_WHOLE_BYTES;
     };
     for (const message of messages) {
       if (message.length > MAX_WHOLE_BYTES) {
         for (const fragment of this.#fragments(message)) {
-          this.#channel.send(nowMs, id, via, joinMessages([fragment]));
+          send(joinMessages([fragment]));
         }
         continue;
       }
@@ -112,7 +133,7 @@ export class Post {
       packet.push(message);
       room -= message.length;
     }
-    if (withNews) packet.push(...this.#news(room));
+    if (how === 'with-news') packet.push(...this.#news(room));
     flush();
   }
 
@@ -138,7 +159,6 @@ export class Post {
   }
 }
 
-/** Whether the member has shown that it receives what is sent there: see path-validation.ts. */
-export function isProven({ path }: MemberEntry, way: Path): boolean {
-  return path !== null && sameEndpoint(path.remote, way.remote);
+function remoteOf(via: Endpoint | Path): Endpoint {
+  return 'remote' in via ? via.remote : via;
 }

@@ -461,6 +461,10 @@ test('verdicts are counted by outcome', () => {
     'accepted-certificate': 1,
     'refused-unknown': 2,
   });
+  const before = { ...trust.counters() };
+  expect(trust.assess(record(member), NOW)).toEqual(trust.judge(record(member), NOW));
+  const refused = before['refused-unknown'] ?? 0;
+  expect(trust.counters()).toEqual({ ...before, 'refused-unknown': refused + 1 });
   expect([...trust.nodes()].map(({ id }) => id)).toEqual([stranger.id]);
   expect([...trust.authorities()].map(({ id }) => id)).toEqual([authority.id]);
 });

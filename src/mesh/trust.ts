@@ -147,14 +147,16 @@ export class TrustStore {
     return this.#authorities.values();
   }
 
-  /** @param record whose signature has verified (`openRecord`) */
+  /** Counted, and the end of its certificate noted. @param record whose signature has verified (`openRecord`) */
   judge(record: MemberRecord, nowSeconds: number): Verdict {
-    const verdict = this.#judge(record, nowSeconds);
+    const verdict = this.assess(record, nowSeconds);
     this.#count(verdict.ok ? `accepted-${verdict.by}` : `refused-${verdict.reason}`);
+    if (verdict.ok && verdict.notAfter !== undefined) this.#noteExpiry(record, verdict.notAfter);
     return verdict;
   }
 
-  #judge(record: MemberRecord, nowSeconds: number): Verdict {
+  /** What judge() would say, for those who only look. */
+  assess(record: MemberRecord, nowSeconds: number): Verdict {
     const byCertificate =
       record.certificate.length > 0 ? this.#judgeByCertificate(record, nowSeconds) : null;
     if (byCertificate?.ok) return byCertificate;
@@ -185,7 +187,6 @@ export class TrustStore {
     const denial = this.#refusalOf(chain, nowSeconds) ?? this.#claimsBeyond(record, leaf);
     if (denial !== null) return denial;
     const notAfter = Math.min(leaf.notAfter, issuer?.notAfter ?? leaf.notAfter);
-    this.#noteExpiry(record, notAfter);
     return {
       ok: true,
       by: 'certificate',

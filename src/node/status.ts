@@ -140,7 +140,7 @@ function certificateStatus({ settings }: MeshNode): CertificateStatus | null {
 export function memberStatus(node: MeshNode, member: Member): MemberStatus {
   const nowMs = node.nowMs();
   const { record } = member;
-  const verdict = node.trust.judge(record, wallTime().seconds);
+  const verdict = node.trust.assess(record, wallTime().seconds);
   const key = node.tunnels.keyOf(member.id);
   const bond = node.bonds.report(member.id);
   return {
@@ -207,7 +207,7 @@ function warningsOf(node: MeshNode): string[] {
     warnings.push(`this node's certificate ${when}: have another signed (weft authority sign)`);
   }
   if (certificate !== null) {
-    const verdict = node.trust.judge(node.mesh.self(), wallTime().seconds);
+    const verdict = node.trust.assess(node.mesh.self(), wallTime().seconds);
     if (!verdict.ok) warnings.push(`others do not accept this node: ${verdict.detail}`);
   }
   for (const member of node.mesh.members()) {

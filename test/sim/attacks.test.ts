@@ -2,6 +2,7 @@
 // real nodes; the invariants watch.
 
 import { describe, expect, test, vi } from 'vitest';
+import { sameEndpoint } from '../../src/core/network.js';
 import type { Datagram } from '../../src/core/types.js';
 import { signCertificate } from '../../src/mesh/certificate.js';
 import { createIdentity } from '../../src/mesh/identity.js';
@@ -29,9 +30,10 @@ import { simulationCrypto } from './crypto.js';
 import { JoiningMachine } from './joining-machine.js';
 import { AUTHORITY, MESH_ID, MESH_KEY, simulate } from './mesh-world.js';
 import { DeathWatch, FalseAlarms } from './metrics.js';
+import { DATAGRAM_OVERHEAD_BYTES } from './network.js';
 import type { SimulatedNode } from './node.js';
 import type { SeededRandom } from './random.js';
-import type { Simulation } from './simulation.js';
+import { endpointOf, type Simulation } from './simulation.js';
 
 // only to end a run that hangs
 vi.setConfig({ testTimeout: 300_000 });
@@ -264,6 +266,58 @@ describe('a member cannot', () => {
       }
       expectUntouched(s);
     });
+  });
+});
+
+describe('a member that names the addresses of another in its record', () => {
+  const NODES = 20;
+  const BYSTANDER = endpointOf(900);
+  /** Other ports of it: one would be tried after the other. */
+  const named = Array.from({ length: 8 }, (_, i) => ({ ...BYSTANDER, port: BYSTANDER.port + i }));
+
+  /** @returns bytes to the bystander in the first five minutes, in the next ten, the longest datagram, and what it cost */
+  function attack(introductions: number) {
+    const bytes = { first: 0, next: 0, longest: 0, said: 0 };
+    simulate({ nodes: NODES + 1 }, (simulation, invariants) => {
+      const honest = simulation.nodes.slice(0, NODES);
+      for (const node of honest) node.start();
+      simulation.run(10 * SECOND_MS);
+      const machine = simulation.nodes[NODES] as SimulatedNode;
+      invariants.liars.add(machine.id);
+      const mallory = new Adversary(simulation, machine);
+      let toBystander = 0;
+      simulation.network.onSend = (_from, to, { length }) => {
+        if (!named.some((endpoint) => sameEndpoint(endpoint, to))) return;
+        toBystander += length + DATAGRAM_OVERHEAD_BYTES;
+        bytes.longest = Math.max(bytes.longest, length);
+      };
+      for (const node of honest.slice(0, introductions)) {
+        mallory.introduce(node, { endpoints: named });
+      }
+      simulation.run(2 * SECOND_MS);
+      for (const node of honest) expect(node.mesh?.member(machine.id)).toBeDefined();
+      // it falls silent
+      simulation.network.detach(mallory.endpoint);
+      bytes.said = simulation.network.sentBy(mallory).bytes;
+      simulation.run(5 * MINUTE_MS);
+      for (const node of honest) expect(node.mesh?.member(machine.id)?.state).toBe('dead');
+      bytes.first = toBystander;
+      simulation.run(10 * MINUTE_MS);
+      bytes.next = toBystander - bytes.first;
+    });
+    return bytes;
+  }
+
+  test('has little sent there, and ever less', () => {
+    const { first, next, longest, said } = attack(NODES);
+    expect(longest).toBe(HELLO_LENGTH);
+    expect(first).toBeLessThan(4 * said);
+    // two hellos in five minutes from each
+    expect(next).toBeLessThanOrEqual(3 * 2 * NODES * (HELLO_LENGTH + DATAGRAM_OVERHEAD_BYTES));
+  });
+
+  test('has no more sent there by having others tell of it', () => {
+    expect(attack(1).first).toBeLessThan(1.5 * attack(NODES).first);
   });
 });
 

@@ -32,6 +32,7 @@ import { unknownKey } from './keys.js';
 import {
   LOST_SESSIONS,
   STRANGER_MESSAGES,
+  TRIAL_HELLOS,
   UNPROVEN_PER_SOURCE,
   UNPROVEN_SHARED,
 } from './limits.js';
@@ -107,6 +108,28 @@ export class Channel {
     }
     this.#sendBy(nowMs, session, { path, plaintext });
     if (session.isOld(nowMs)) this.#initiator.begin(nowMs, association, path);
+  }
+
+  /**
+   * As send(), to an address that only somebody's word says the peer has: hellos go there, TRIAL_HELLOS at most, and the
+   * message when a handshake has shown that the peer receives there.
+   */
+  trySend(nowMs: number, to: NodeId, endpoint: Endpoint | Path, plaintext: Uint8Array): void {
+    const path = pathOf(endpoint);
+    const session = this.#associations.get(to)?.current ?? null;
+    const proven = session?.provenRemote ?? null;
+    if (session?.isOver(nowMs) === false && proven && sameEndpoint(proven, path.remote)) {
+      this.send(nowMs, to, path, plaintext);
+      return;
+    }
+    const association = this.#associations.get(to) ?? this.#derive(to);
+    if (association === null) this.#drop('bad-identity');
+    else this.#initiator.hold(nowMs, association, { path, plaintext }, TRIAL_HELLOS);
+  }
+
+  /** A handshake with this node is in flight, and tries this address. */
+  isTrying(id: NodeId, remote: Endpoint): boolean {
+    return this.#initiator.isTrying(id, remote);
   }
 
   /** Null for what is no message: the handshakes of others, and whatever is refused and counted. */

@@ -1,7 +1,8 @@
 // Our side of the handshakes that we begin: hello, cookie, hello again with the cookie, accept. The first message to a
 // node begins one, and waits with those after it until the session is there.
 
-import type { Path } from '../../core/types.js';
+import { sameEndpoint } from '../../core/network.js';
+import type { Endpoint, Path } from '../../core/types.js';
 import {
   type Accept,
   type Cookie,
@@ -41,8 +42,9 @@ interface Handshake {
   /** Whence a cookie came: the hello goes only there. */
   cookiePath: Path | null;
   cookiesLeft: number;
-  /** Hellos sent since the beginning or the last cookie. */
+  /** Hellos sent since the beginning or the last cookie, and how many at most. */
   hellos: number;
+  maxHellos: number;
   nextMs: number;
   readonly held: Outgoing[];
 }
@@ -77,8 +79,13 @@ export class Initiator {
   }
 
   /** Begins a handshake if none is in flight, and keeps `outgoing` for its end. */
-  hold(nowMs: number, association: Association, outgoing: Outgoing): void {
-    const handshake = this.begin(nowMs, association, outgoing.path);
+  hold(
+    nowMs: number,
+    association: Association,
+    outgoing: Outgoing,
+    maxHellos: number = MAX_HELLOS,
+  ): void {
+    const handshake = this.begin(nowMs, association, outgoing.path, maxHellos);
     if (handshake === null || handshake.held.length >= MAX_HELD_MESSAGES) {
       this.#counters['messages-given-up']++;
       return;
@@ -87,7 +94,12 @@ export class Initiator {
   }
 
   /** Begins a handshake, or has the one in flight try `path` too. Null if there are too many. */
-  begin(nowMs: number, association: Association, path: Path): Handshake | null {
+  begin(
+    nowMs: number,
+    association: Association,
+    path: Path,
+    maxHellos: number = MAX_HELLOS,
+  ): Handshake | null {
     const inFlight = this.#byNode.get(association.id);
     if (inFlight !== undefined) {
       this.#tryToo(inFlight, path);
@@ -97,11 +109,16 @@ export class Initiator {
       this.#counters['handshakes-over-limit']++;
       return null;
     }
-    const handshake = this.#create(association, path);
+    const handshake = this.#create(association, path, maxHellos);
     this.#byNode.set(association.id, handshake);
     this.#byToken.set(handshake.token.index, handshake);
     this.#sendHello(nowMs, handshake);
     return handshake;
+  }
+
+  isTrying(id: NodeId, remote: Endpoint): boolean {
+    const paths = this.#byNode.get(id)?.paths ?? [];
+    return paths.some((path) => sameEndpoint(path.remote, remote));
   }
 
   /** Ends the handshake with a node, if there is one: what it held is the caller's. */
@@ -134,6 +151,7 @@ export class Initiator {
     handshake.cookiePath = tried;
     handshake.cookiesLeft--;
     handshake.hellos = 0;
+    handshake.maxHellos = MAX_HELLOS;
     this.#sendHello(nowMs, handshake);
   }
 
@@ -146,7 +164,7 @@ export class Initiator {
       this.#counters['unexpected-accept']++;
       return null;
     }
-    const { association, token, nonce, paths, held } = handshake;
+    const { association, token, nonce, paths } = handshake;
     const remoteToken = decodeToken(opened);
     const keys = association.pair.sessionKeys({
       initiator: identity.id,
@@ -167,7 +185,7 @@ export class Initiator {
       // It knows our token. Of several places it may have heard it at any, whence it pretends to write.
       provenRemote: paths.length === 1 ? (paths[0]?.remote ?? null) : null,
     });
-    return { association, session, held };
+    return { association, session, held: heldFor(handshake) };
   }
 
   /** @returns nodes whose handshakes were given up */
@@ -178,7 +196,7 @@ export class Initiator {
     for (const handshake of this.#byNode.values()) {
       if (handshake.nextMs > nowMs) {
         this.#nextMs = Math.min(this.#nextMs, handshake.nextMs);
-      } else if (handshake.hellos < MAX_HELLOS) {
+      } else if (handshake.hellos < handshake.maxHellos) {
         this.#sendHello(nowMs, handshake);
       } else {
         this.#counters['handshakes-given-up']++;
@@ -194,7 +212,7 @@ export class Initiator {
     return this.#nextMs;
   }
 
-  #create(association: Association, path: Path): Handshake {
+  #create(association: Association, path: Path, maxHellos: number): Handshake {
     const { crypto, random, identity, meshKey } = this.#environment;
     const token = this.#tokens.draw();
     const nonce = random.bytes(NONCE_LENGTH);
@@ -214,6 +232,7 @@ export class Initiator {
       cookiePath: null,
       cookiesLeft: MAX_COOKIES,
       hellos: 0,
+      maxHellos,
       nextMs: Infinity,
       held: [],
     };
@@ -256,6 +275,13 @@ export class Initiator {
     this.#byNode.delete(handshake.association.id);
     this.#byToken.delete(handshake.token.index);
   }
+}
+
+/** Nothing goes where only a hello was tried: what was meant for there goes where the cookie came from, if nothing else does. */
+function heldFor({ held, cookiePath }: Handshake): readonly Outgoing[] {
+  if (cookiePath === null) return held;
+  const meant = held.filter(({ path }) => sameRemote(path, cookiePath));
+  return meant.length > 0 ? meant : held.map((each) => ({ ...each, path: cookiePath }));
 }
 
 function sameRemote(a: Path, b: Path): boolean {

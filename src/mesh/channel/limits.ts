@@ -16,6 +16,9 @@ export const MAX_TRIED_PATHS = 8;
 export const RETRY_MS = 300;
 export const MAX_HELLOS = 4;
 
+/** ... so many to an address that only a record names, until something comes from there. */
+export const TRIAL_HELLOS = 2;
+
 /** Cookies taken in one handshake: after a lost reply, a new secret and a changed address there is no reason for more. */
 export const MAX_COOKIES = 4;
 

@@ -15,11 +15,15 @@ import {
 } from '../types.js';
 import { sample } from './sampling.js';
 import type { Suspicion } from './suspicion.js';
+import { Trials } from './trials.js';
 
 /** Push/pull with one that knows a thousand members stays far below. */
 const MESSAGES_PER_MEMBER = { perSecond: 2_000, burst: 8_192 };
 /** A member's probes are one in a probe interval, each of a few helpers; it asks all of them of one when there are no others. */
 const INDIRECT_PINGS_PER_MEMBER = { perSecond: 10, burst: 40 };
+/** A way is proven for so long, and proven anew when the member is heard from there and this much has passed. */
+const PROOF_LIFETIME_MS = 2 * 3_600_000;
+const PROVE_AGAIN_MS = 15 * 60_000;
 /** Smoothing of round-trip times (RFC 6298, section 2). */
 const RTT_GAIN = 1 / 8;
 
@@ -33,8 +37,12 @@ export class MemberEntry implements Member {
   /** Last authenticated tunnel traffic. */
   lastTrafficMs = -Infinity;
   rttMs: number | null = null;
-  /** The way that it last spoke along and that is proven to lead to it: the one that replies take. */
+  /** The way that it last spoke along and that was proven to lead to it: the one that replies take. */
   path: Path | null = null;
+  /** When it was. */
+  provenMs = -Infinity;
+  /** What is sent to addresses that are not proven. */
+  readonly trials = new Trials();
   /** It has answered us since it last missed a probe: it knows who we are. */
   knowsUs = false;
   /** Of its present incarnation, by accuser. Kept while it is dead: they are the evidence for others. */
@@ -76,6 +84,17 @@ export class MemberEntry implements Member {
   /** Alive or suspect: worth probing, asking and telling. */
   get isPresent(): boolean {
     return this.state === 'alive' || this.state === 'suspect';
+  }
+
+  /** Whether it has shown, and not too long ago, that it receives what is sent there: see path-validation.ts. */
+  isProven(nowMs: number, way: Endpoint): boolean {
+    const { path, provenMs } = this;
+    return path !== null && sameEndpoint(path.remote, way) && nowMs - provenMs < PROOF_LIFETIME_MS;
+  }
+
+  /** The proof of its path is old: it is to be asked for another. */
+  wantsProof(nowMs: number): boolean {
+    return nowMs - this.provenMs >= PROVE_AGAIN_MS;
   }
 
   measured(rttMs: number): void {
@@ -134,6 +153,7 @@ export class MemberTable {
   }
 
   enter(nowMs: number, entry: MemberEntry, state: MemberState): void {
+    if (entry.state === state) return;
     this.#counts[entry.state]--;
     this.#counts[state]++;
     entry.state = state;

@@ -100,3 +100,17 @@ describe('a probe', () => {
     expect(probeTimeoutMs(DEFAULT_SWIM_CONFIG, rttMs)).toBe(timeoutMs);
   });
 });
+
+test('that a helper failed is believed only of the one that was asked, once', () => {
+  const prober = new Prober(new SeededRandom(1, 0));
+  const times = { timeoutMs: 500, repeatMs: 250, lastsMs: 1_000 };
+  const probe = prober.start(0, id(1), 'watch', times);
+  const direct = prober.sent(0, probe);
+  const asked = prober.sent(0, probe);
+  probe.helpers.set(asked, id(2));
+  expect(prober.nacked(direct, id(2))).toBe(false);
+  expect(prober.nacked(asked, id(3))).toBe(false);
+  expect(prober.nacked(asked, id(2))).toBe(true);
+  expect(prober.nacked(asked, id(2))).toBe(false);
+  expect(probe.nacks).toBe(1);
+});

@@ -71,6 +71,8 @@ export interface Probe {
   /** What a relayed ack must sign; null until others are asked. */
   nonce: Uint8Array | null;
   helpersAsked: number;
+  /** Helpers that have not said yet that they failed too, by the sequence number that each was asked under. */
+  readonly helpers: Map<number, NodeId>;
   nacks: number;
   /** By the sequence numbers that it was sent under: when. */
   readonly sentMs: Map<number, number>;
@@ -135,6 +137,7 @@ export class Prober {
       nextMs: nowMs + times.repeatMs,
       nonce: null,
       helpersAsked: 0,
+      helpers: new Map(),
       nacks: 0,
       sentMs: new Map(),
     };
@@ -160,10 +163,13 @@ export class Prober {
     return this.#bySequence.get(sequence);
   }
 
-  /** This one datagram was answered, though not by the target. */
-  settleSequence(sequence: number): void {
-    this.#bySequence.get(sequence)?.sentMs.delete(sequence);
-    this.#bySequence.delete(sequence);
+  /** A helper says that it failed too. False if this one was not asked so, or has said it already. */
+  nacked(sequence: number, by: NodeId): boolean {
+    const probe = this.#bySequence.get(sequence);
+    if (probe === undefined || probe.helpers.get(sequence) !== by) return false;
+    probe.helpers.delete(sequence);
+    probe.nacks++;
+    return true;
   }
 
   /** It was answered: gone. */
