@@ -36,6 +36,9 @@ TEST(Repair, OrPassedItByLittleLongAgo) {
   EXPECT_EQ(repair.judge(kNow, p, {just_after, kMs, 0, kMs / 2}, kRtt), Verdict::kWait);
   EXPECT_EQ(repair.judge(kNow, p, {just_after, kMs, 0, kMs}, kRtt), Verdict::kResend);
   EXPECT_EQ(repair.judge(kNow, p, {kNow - 60 * kMs, kMs, 0, 20 * kMs}, kRtt), Verdict::kWait);
+  // Under jitter: 2 * 10 - 2 ms.
+  EXPECT_EQ(repair.judge(kNow, p, {just_after, 10 * kMs, 0, 17 * kMs}, kRtt), Verdict::kWait);
+  EXPECT_EQ(repair.judge(kNow, p, {just_after, 10 * kMs, 0, 18 * kMs}, kRtt), Verdict::kResend);
 }
 
 TEST(Repair, AtMostTwice) {

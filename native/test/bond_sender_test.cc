@@ -306,6 +306,20 @@ TEST(BondSender, AFarPathIsLeftOutAndTakesOver) {
   EXPECT_EQ(rig.sender.active(), 0b10);
 }
 
+// What a flow gets over the near one is little: bulk goes by the far one, calls do not.
+TEST(BondSender, AFarPathThatCarriesMuchMoreThanALossyOneGetsTheBulk) {
+  Rig rig({link(4e6, 10), link(40e6, 300)});
+  rig.links[0].lose_every = 100;
+  rig.load(8e6, 500 * kMs);
+  rig.load(3e6, 5 * kNanosPerSecond);
+  EXPECT_EQ(rig.sender.status(rig.now, 0).reason, Reason::kApart);
+  EXPECT_EQ(rig.sender.active(), 0b10);
+  EXPECT_EQ(rig.sender.choose(rig.now, Class::kBulk, kPacket)->path, 1);
+  EXPECT_EQ(rig.sender.choose(rig.now, Class::kLatency, 200)->path, 0);
+  rig.sender.remove_path(rig.now, 1);
+  EXPECT_EQ(rig.sender.active(), 0b01);
+}
+
 TEST(BondSender, ARefusedPathIsLeftAtOnce) {
   Rig rig({{}, {}});
   rig.load(60e6, kNanosPerSecond);

@@ -113,6 +113,7 @@ void Sender::refresh() {
       if (usable_ == 0) usable_ = tier(role, alive_only);
     }
   }
+  ready_ = usable_;
   if (policy_.mode == Mode::kAggregate && (usable_ & ~apart()) != 0) usable_ &= static_cast<PathSet>(~apart());
   if (policy_.mode == Mode::kLatency && usable_ != 0) {
     PathId best = kNoPath;
@@ -123,6 +124,10 @@ void Sender::refresh() {
                       paths_[best]->delay_ns + paths_[best]->delay_ns / 5 + kSwitchNs > paths_[chosen_]->delay_ns;
     if (!keep) chosen_ = best;
     usable_ = only(chosen_);
+  }
+  quick_ = usable_;
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (policy_.mode == Mode::kAggregate && has(ready_ & apart(), i) && paths_[i]->outdone) quick_ |= only(i);
   }
   // Alone, a path is as fast as the host and TCP make it. One beside it that is to come back is still being measured
   // against it.
@@ -206,11 +211,12 @@ void Sender::rescue_calls(PathId id, PathId by) {
 }
 
 std::optional<Placement> Sender::choose(uint64_t now, Class cls, uint32_t wire_bytes) {
+  const PathSet from = cls == Class::kBulk ? usable_ : quick_;
   std::array<PathView, kMaxPaths> views;
   for (PathId i = 0; i < kMaxPaths; ++i) {
-    if (has(usable_, i)) views[i] = view(now, *paths_[i], wire_bytes);
+    if (has(from, i)) views[i] = view(now, *paths_[i], wire_bytes);
   }
-  const Choice choice = choose_path(views, usable_, cls, paced_ ? equaliser_.pad_ns() : 0);
+  const Choice choice = choose_path(views, from, cls, paced_ ? equaliser_.pad_ns() : 0);
   if (choice.path == kNoPath) {
     ++wait_drops_;
     return std::nullopt;

@@ -163,7 +163,9 @@ class Sender {
   std::array<std::unique_ptr<SenderPath>, kMaxPaths> paths_;  // once added, they stay: what is under way goes on
   Policy policy_;
   PathSet validated_ = 0;
-  PathSet usable_ = 0;  // what the scheduler chooses from
+  PathSet ready_ = 0;   // fit to carry something, and of the best role
+  PathSet usable_ = 0;  // of these, what the scheduler chooses from
+  PathSet quick_ = 0;   // the same for what is not bulk
   PathSet excluded_ = 0;
   PathId chosen_ = kNoPath;  // the one, in latency mode
   bool paced_ = false;

@@ -27,6 +27,7 @@ constexpr uint64_t kLeastNackNs = 2 * kNanosPerMilli;
 constexpr uint64_t kFarNs = 200 * kNanosPerMilli;  // about what the receiver can hold a hole for
 constexpr double kBurdenLoss = 0.005;
 constexpr double kLittle = 0.2;
+constexpr double kFarGreater = 3;  // a far path's rate, to be preferred to a near one that loses packets
 constexpr uint64_t kApartNs = 60 * kNanosPerSecond;
 constexpr uint64_t kTellAgainNs = 60 * kNanosPerMilli;
 constexpr uint64_t kTellEveryNs = 500 * kNanosPerMilli;
@@ -36,10 +37,22 @@ constexpr int64_t kFullQueueNs = 20 * static_cast<int64_t>(kNanosPerMilli);
 constexpr double kAfterLoss = 0.95;  // of what was delivered while a full path lost packets
 
 bool has(PathSet set, PathId id) { return set >> id & 1; }
+PathSet only(PathId id) { return static_cast<PathSet>(1u << id); }
 
 // What such a path loses is our own doing: too much was sent.
 bool congested(uint64_t now, const SenderPath& path) {
   return path.rate.just_started(now, path.rtt_ns) || path.delay.recent_queue_ns() > kFullQueueNs;
+}
+
+bool far_behind(const SenderPath& far, const SenderPath& near) {
+  return far.base_delay_ns > near.base_delay_ns + kFarNs;
+}
+
+// What is far is worth its distance to a bulk flow if the near one loses packets and carries far less.
+bool outdoes(uint64_t now, const SenderPath& far, const SenderPath& near) {
+  if (near.judge.recent_loss() <= kBurdenLoss || near.rate.just_started(now, near.rtt_ns)) return false;
+  const double rate = far.rate.best_delivered() > PathRate::kFloor ? far.rate.best_delivered() : far.rate.rate();
+  return far_behind(far, near) && rate > kFarGreater * near.rate.best_delivered();
 }
 
 }  // namespace
@@ -158,20 +171,30 @@ void Sender::step_rate(uint64_t now, const Report& report, SenderPath& path, uin
 }
 
 // One flow over both is worse than over the better one alone where a path is much farther, beyond what can be made
-// equal, or loses packets and would add little: every loss is the whole flow's.
+// equal, or loses packets and would add little: every loss is the whole flow's. Of two alone that are far apart the
+// nearer stays, unless the other outdoes it.
 void Sender::set_apart(uint64_t now) {
   for (PathId i = 0; i < kMaxPaths; ++i) {
     if (has(validated_, i) && now >= paths_[i]->apart_until_ns) paths_[i]->apart_until_ns = 0;
   }
   for (PathId i = 0; i < kMaxPaths; ++i) {
     for (PathId j = 0; j < kMaxPaths; ++j) {
-      if (i == j || !has(usable_, i) || !has(usable_, j)) continue;
-      const SenderPath& better = *paths_[i];
+      if (i == j || !has(usable_, i) || !has(ready_, j)) continue;
+      SenderPath& better = *paths_[i];
       SenderPath& other = *paths_[j];
-      const bool far = other.base_delay_ns > better.base_delay_ns + kFarNs;
+      const bool alone = (usable_ & ~only(j)) == only(i);
+      if (alone && outdoes(now, other, better)) {
+        other.apart_until_ns = 0;
+        better.apart_until_ns = now + kApartNs;
+        better.outdone = true;
+        continue;
+      }
+      if (!has(usable_, j) || outdoes(now, better, other)) continue;
       const bool lossy = other.judge.recent_loss() > kBurdenLoss && !other.rate.just_started(now, other.rtt_ns) &&
                          other.rate.rate() < kLittle * better.rate.best_delivered();
-      if (far || lossy) other.apart_until_ns = now + kApartNs;
+      if (!lossy && !far_behind(other, better)) continue;
+      other.apart_until_ns = now + kApartNs;
+      other.outdone = false;
     }
   }
 }
