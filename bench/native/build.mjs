@@ -19,7 +19,9 @@ export async function buildBenchmarks(targets) {
 
 /** Silent unless it fails. Of several at once, in one directory, one works. */
 async function cmake(args) {
-  const child = spawn('nice', ['flock', root, 'cmake', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('nice', ['flock', root, 'cmake', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8');

@@ -7,12 +7,6 @@
 
 namespace weft::bond {
 
-namespace {
-
-constexpr PathSet set_of(PathId path) { return static_cast<PathSet>(1u << path); }
-
-}  // namespace
-
 Bond::Bond(uint64_t seed) : paths_(seed) {}
 
 void Bond::set_candidates(uint64_t now, std::span<const net::Path> ways) {
@@ -76,7 +70,7 @@ void Bond::take_from_paths(uint64_t now) {
         break;
     }
   }
-  for (const auto& [path, frame] : paths_.take_frames()) queue(set_of(path), path, frame);
+  for (const auto& [path, frame] : paths_.take_frames()) queue(only(path), path, frame);
 }
 
 void Bond::queue(PathSet paths, PathId path, const Frame& frame) {
@@ -88,10 +82,10 @@ void Bond::queue_on_best(const Frame& frame) {
   if (best == kNoPath) return;
   PathId second = kNoPath;
   for (PathId id = 0; id < kMaxPaths; ++id) {
-    if (id == best || (sender_.active() >> id & 1) == 0) continue;
+    if (id == best || !has(sender_.active(), id)) continue;
     if (second == kNoPath || paths_[id].rtt_ns < paths_[second].rtt_ns) second = id;
   }
-  const auto paths = static_cast<PathSet>(set_of(best) | (second == kNoPath ? 0 : set_of(second)));
+  const auto paths = static_cast<PathSet>(only(best) | (second == kNoPath ? 0 : only(second)));
   queue(paths, kNoPath, frame);
 }
 

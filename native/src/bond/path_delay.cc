@@ -7,11 +7,17 @@ namespace {
 
 // Two windows of this length are remembered: clocks that drift by 50 ppm move by 3 ms meanwhile.
 constexpr uint64_t kWindowNs = 30 * kNanosPerSecond;
+// Of a slow path's few samples the least still has jitter, which would be taken for a queue.
+constexpr int64_t kJitters = kNanosPerMilli;
+constexpr uint32_t kEnoughSamples = 16;
+constexpr uint64_t kLongestIntervalNs = 250 * kNanosPerMilli;
 
 }  // namespace
 
 void PathDelay::add(uint64_t now, int64_t delay_ns) {
   if (window_least_ == kNone) window_began_ns_ = now;
+  if (!known()) current_ = delay_ns;
+  if (samples_++ == 0) interval_began_ns_ = now;
   interval_least_ = std::min(interval_least_, delay_ns);
   window_least_ = std::min(window_least_, delay_ns);
   base_ = std::min(base_, delay_ns);
@@ -23,8 +29,10 @@ void PathDelay::add(uint64_t now, int64_t delay_ns) {
   longest_ = std::max(longest_, delay_ns);
 }
 
-void PathDelay::end_interval(uint64_t now) {
-  fresh_ = interval_least_ != kNone;
+void PathDelay::end_step(uint64_t now) {
+  const bool enough =
+      samples_ >= kEnoughSamples || jitter_ns() < kJitters || now - interval_began_ns_ >= kLongestIntervalNs;
+  fresh_ = samples_ != 0 && enough;
   if (!fresh_) {
     recent_queue_ = recent_queue_ * 6 / 10;
     return;
@@ -37,6 +45,7 @@ void PathDelay::end_interval(uint64_t now) {
   }
   current_ = interval_least_;
   interval_least_ = kNone;
+  samples_ = 0;
   recent_queue_ = std::max(current_ - base_, recent_queue_ * 6 / 10);
   longest_ -= (longest_ - current_) / 16;
 }

@@ -14,18 +14,20 @@ class PathDelay {
  public:
   // A packet took so long (may be negative: the clocks differ).
   void add(uint64_t now, int64_t delay_ns);
-  // Ends an interval of samples: current() is its least, if it had any.
-  void end_interval(uint64_t now);
+  // A step of the caller's. Ends an interval of samples, if they are enough for their least to be one without jitter;
+  // else it goes on.
+  void end_step(uint64_t now);
   // What was believed to be a queue does not go away: it is the path that has become longer.
   void rebase();
 
   bool known() const { return base_ != kNone; }
   // Least of the last 30 to 60 s with traffic.
   int64_t base() const { return base_; }
-  // Least of the last interval.
-  int64_t current() const { return fresh_ ? current_ : base_; }
+  // Whether an interval has just ended; whether one goes on.
   bool fresh() const { return fresh_; }
-  int64_t queue_ns() const { return fresh_ ? current_ - base_ : 0; }
+  bool pending() const { return samples_ != 0; }
+  // By the least of the last interval; 0 if nothing is sampled.
+  int64_t queue_ns() const { return fresh_ || pending() ? current_ - base_ : 0; }
   // The queue of late: falls by 40 % an interval.
   int64_t recent_queue_ns() const { return recent_queue_; }
   // Mean difference of successive samples (RFC 3550 6.4.1).
@@ -40,6 +42,8 @@ class PathDelay {
   int64_t window_least_ = kNone, previous_least_ = kNone;
   uint64_t window_began_ns_ = 0;
   int64_t interval_least_ = kNone;
+  uint64_t interval_began_ns_ = 0;
+  uint32_t samples_ = 0;  // of the interval
   int64_t current_ = 0;
   bool fresh_ = false;
   int64_t recent_queue_ = 0;

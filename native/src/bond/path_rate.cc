@@ -64,7 +64,9 @@ void PathRate::measure(const Step& s) {
 bool PathRate::on_queue(const Step& s, PathDelay& delay) {
   const int64_t queue = delay.queue_ns();
   // At the start the rate is a guess that may be far too high: the first sign of a queue ends it.
-  if (!delay.fresh() || queue <= (starting_ ? kQueueLow : kQueueHigh)) {
+  const bool high = queue > (starting_ ? kQueueLow : kQueueHigh);
+  if (high && !delay.fresh()) return true;
+  if (!high) {
     queued_steps_ = 0;
     if (delay.fresh() && queue < kQueueLow) cuts_ = 0;
     return false;

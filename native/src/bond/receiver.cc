@@ -126,9 +126,8 @@ PathSet Receiver::carrying(uint64_t now) const {
   PathSet told = 0, lately = 0;
   for (PathId i = 0; i < kMaxPaths; ++i) {
     const RemotePath& path = remote_[i];
-    const auto bit = static_cast<PathSet>(1u << i);
-    if (path.carries_bulk) told |= bit;
-    if (path.tally.bulk_ns() != 0 && now < path.tally.bulk_ns() + kLatelyNs) lately |= bit;
+    if (path.carries_bulk) told |= only(i);
+    if (path.tally.bulk_ns() != 0 && now < path.tally.bulk_ns() + kLatelyNs) lately |= only(i);
   }
   return told != 0 ? told : lately;
 }
@@ -138,10 +137,10 @@ std::optional<uint64_t> Receiver::proven_below(uint64_t now) const {
   const PathSet paths = carrying(now);
   std::optional<uint64_t> lowest;
   for (PathId i = 0; i < kMaxPaths; ++i) {
-    if ((paths >> i & 1) != 0 && !remote_[i].tally.mark().has_passed(next)) return std::nullopt;
+    if (has(paths, i) && !remote_[i].tally.mark().has_passed(next)) return std::nullopt;
   }
   for (PathId i = 0; i < kMaxPaths; ++i) {
-    if ((paths >> i & 1) == 0) continue;
+    if (!has(paths, i)) continue;
     const uint64_t wait = wait_on(remote_[i]);
     const auto highest = remote_[i].tally.mark().highest_at(now - std::min(now, wait));
     if (!highest || ahead(*highest, next) <= 0) return std::nullopt;
@@ -154,7 +153,7 @@ uint64_t Receiver::proven_at() const {
   const PathSet paths = carrying(data_ns_);
   uint64_t latest = 0;
   for (PathId i = 0; i < kMaxPaths; ++i) {
-    if ((paths >> i & 1) == 0) continue;
+    if (!has(paths, i)) continue;
     const uint64_t since = remote_[i].tally.mark().passed_since(reorder_.next());
     if (since == kNever) return kNever;
     latest = std::max(latest, since + wait_on(remote_[i]));

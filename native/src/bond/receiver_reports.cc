@@ -80,7 +80,7 @@ std::vector<Receiver::Stretch> Receiver::suspects(uint64_t now) {
   uint64_t passed_by_all = end;
   const PathSet paths = carrying(now);
   for (PathId i = 0; i < kMaxPaths; ++i) {
-    if ((paths >> i & 1) == 0) continue;
+    if (!has(paths, i)) continue;
     const PathMark& mark = remote_[i].tally.mark();
     if (!mark.has_passed(next)) {
       passed_by_all = next;

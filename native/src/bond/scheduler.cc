@@ -15,7 +15,7 @@ constexpr uint64_t kSlowerNs = kNanosPerMilli;
 PathId fastest_path(const std::array<PathView, kMaxPaths>& views, PathSet usable) {
   PathId best = kNoPath;
   for (PathId i = 0; i < kMaxPaths; ++i) {
-    if ((usable >> i & 1) && (best == kNoPath || views[i].delay_ns < views[best].delay_ns)) best = i;
+    if (has(usable, i) && (best == kNoPath || views[i].delay_ns < views[best].delay_ns)) best = i;
   }
   return best;
 }
@@ -28,7 +28,7 @@ Choice choose_path(const std::array<PathView, kMaxPaths>& views, PathSet usable,
   uint64_t best_arrival = UINT64_MAX;
   for (PathId i = 0; i < kMaxPaths; ++i) {
     const PathView& v = views[i];
-    if (!(usable >> i & 1)) continue;
+    if (!has(usable, i)) continue;
     uint64_t pad = 0, leave = 0;
     if (cls == Class::kBulk) {
       if (v.full) continue;

@@ -24,9 +24,6 @@ constexpr uint64_t kSwitchNs = 5 * kNanosPerMilli;
 constexpr uint32_t kMostSegments = 64;
 constexpr uint32_t kMostRunBytes = 65'507;
 
-bool has(PathSet set, PathId id) { return set >> id & 1; }
-PathSet only(PathId id) { return static_cast<PathSet>(1u << id); }
-
 }  // namespace
 
 Sender::Sender() {

@@ -113,7 +113,7 @@ class Sender {
 
   // The path for what belongs to no class: control frames, handshakes. kNoPath: none is validated.
   PathId best_path() const;
-  // Those that carry something, the best first: control frames go out on the first two.
+  // Those that carry something.
   PathSet active() const;
   // Nothing has been sent for so long that the receiver need not report.
   bool idle(uint64_t now) const;

@@ -9,6 +9,7 @@ namespace {
 
 constexpr uint64_t kStepNs = 24 * kNanosPerMilli;      // reports come every 25 ms, and every 5 ms while there are holes
 constexpr uint64_t kSilenceNs = 40 * kNanosPerMilli;   // a loaded path brings something more often than this
+constexpr uint64_t kAtOnceNs = 20 * kNanosPerMilli;    // heard last no further apart: what befell one befell both
 constexpr uint64_t kMarginNs = 6 * kNanosPerMilli;     // of a passage that is only known from round trips
 constexpr uint64_t kCarriesNs = 150 * kNanosPerMilli;  // bulk left within: its mark is moving
 constexpr uint64_t kRepairExtraNs = 13 * kNanosPerMilli;  // beyond a round trip, until a repair is there
@@ -35,9 +36,6 @@ constexpr uint32_t kTellTimes = 2;  // a change is told so often again, as frame
 
 constexpr int64_t kFullQueueNs = 20 * static_cast<int64_t>(kNanosPerMilli);
 constexpr double kAfterLoss = 0.95;  // of what was delivered while a full path lost packets
-
-bool has(PathSet set, PathId id) { return set >> id & 1; }
-PathSet only(PathId id) { return static_cast<PathSet>(1u << id); }
 
 // What such a path loses is our own doing: too much was sent.
 bool congested(uint64_t now, const SenderPath& path) {
@@ -206,7 +204,7 @@ bool Sender::repairs() const { return policy_.repair && std::popcount(usable_) >
 void Sender::control_step(uint64_t now, const Report& report) {
   last_step_ns_ = now;
   for (PathId i = 0; i < kMaxPaths; ++i) {
-    if (has(validated_, i)) paths_[i]->delay.end_interval(now);
+    if (has(validated_, i)) paths_[i]->delay.end_step(now);
   }
   refresh_delays();
   for (PathId i = 0; i < kMaxPaths; ++i) {
@@ -267,22 +265,32 @@ bool Sender::silent(uint64_t now, const Report& report, const PathReport& f) con
 
 void Sender::exclude_silent(uint64_t now, const Report& report) {
   PathSet silent_ones = 0, lively = 0;
+  std::array<uint64_t, kMaxPaths> heard_ns{};  // how long ago
   for (uint8_t i = 0; i < std::min<uint8_t>(report.paths, kMaxPaths); ++i) {
     const PathReport& f = report.path[i];
     if (f.path >= kMaxPaths || !has(validated_, f.path) || has(excluded_, f.path)) continue;
-    (silent(now, report, f) ? silent_ones : lively) |= static_cast<PathSet>(1u << f.path);
+    (silent(now, report, f) ? silent_ones : lively) |= only(f.path);
+    heard_ns[f.path] = std::min(f.last_age_us, report.time_us) * 1000;
   }
   // The receiver has given up a path that it named before: its end of it is gone.
   for (PathId i = 0; i < kMaxPaths; ++i) {
     if (!has(validated_, i) || has(excluded_, i) || has(silent_ones | lively, i) || !paths_[i]->reported) continue;
     const uint64_t until = now - std::min(now, paths_[i]->rtt_ns + paths_[i]->slack_ns() + 10 * kNanosPerMilli);
     const uint64_t since = paths_[i]->named_ns;
-    if (paths_[i]->exclusion.too_silent(since, until, now - since, kSilenceNs))
-      silent_ones |= static_cast<PathSet>(1u << i);
+    if (!paths_[i]->exclusion.too_silent(since, until, now - since, kSilenceNs)) continue;
+    silent_ones |= only(i);
+    heard_ns[i] = now - since;
   }
-  if (silent_ones == 0 || lively == 0) return;  // all at once: it is not the paths
+  // All at once: it is not the paths. One that was heard last when this one was may be no better.
+  const auto outlived = [&](PathId id) {
+    for (PathId i = 0; i < kMaxPaths; ++i) {
+      const uint64_t apart = std::max(heard_ns[i], heard_ns[id]) - std::min(heard_ns[i], heard_ns[id]);
+      if (has(lively, i) && apart > kAtOnceNs) return true;
+    }
+    return false;
+  };
   for (PathId i = 0; i < kMaxPaths; ++i) {
-    if (has(silent_ones, i) && another_lives(i)) exclude(now, i, Reason::kSilent);
+    if (has(silent_ones, i) && outlived(i) && another_lives(i)) exclude(now, i, Reason::kSilent);
   }
 }
 

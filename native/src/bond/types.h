@@ -17,6 +17,8 @@ using PathId = uint8_t;
 inline constexpr PathId kNoPath = 0xFF;
 // A set of paths: bit i is path i.
 using PathSet = uint8_t;
+constexpr bool has(PathSet set, PathId id) { return set >> id & 1; }
+constexpr PathSet only(PathId id) { return static_cast<PathSet>(1u << id); }
 
 inline constexpr uint64_t kNever = UINT64_MAX;
 
