@@ -22,7 +22,7 @@ std::vector<uint64_t> signals(Codel& codel, uint64_t from_ms, uint64_t to_ms, ui
 
 TEST(Codel, AShortQueueIsLeftAlone) {
   Codel codel;
-  EXPECT_TRUE(signals(codel, 0, 1000, 4 * kMs).empty());
+  EXPECT_TRUE(signals(codel, 0, 1000, kMs - 1).empty());
 }
 
 TEST(Codel, AQueueOfOneIsLeftAlone) {
@@ -32,26 +32,26 @@ TEST(Codel, AQueueOfOneIsLeftAlone) {
 
 TEST(Codel, ABurstShorterThanTheIntervalIsLeftAlone) {
   Codel codel;
-  for (uint64_t start = 0; start < 1000; start += 100) {
-    EXPECT_TRUE(signals(codel, start, start + 99, 50 * kMs).empty());
-    signals(codel, start + 99, start + 100, 1 * kMs);
+  for (uint64_t start = 0; start < 1000; start += 20) {
+    EXPECT_TRUE(signals(codel, start, start + 19, 50 * kMs).empty());
+    signals(codel, start + 19, start + 20, kMs / 2);
   }
 }
 
 TEST(Codel, SignalsComeFasterWhileTheQueueStands) {
   Codel codel;
-  // 100, then 100/sqrt(1), 100/sqrt(2), 100/sqrt(3) ms apart, rounded up to the next packet.
-  EXPECT_EQ(signals(codel, 0, 400, 20 * kMs), (std::vector<uint64_t>{100, 200, 271, 329, 379}));
+  // 20, then 20/sqrt(1), 20/sqrt(2), 20/sqrt(3) ms apart, rounded up to the next packet.
+  EXPECT_EQ(signals(codel, 0, 80, 20 * kMs), (std::vector<uint64_t>{20, 40, 55, 66, 76}));
 }
 
 TEST(Codel, EndsWithTheQueueAndResumesNearItsRate) {
   Codel codel;
-  const size_t before = signals(codel, 0, 1000, 20 * kMs).size();
-  EXPECT_TRUE(signals(codel, 1000, 1010, 1 * kMs).empty());
-  const auto again = signals(codel, 1010, 1200, 20 * kMs);
+  const size_t before = signals(codel, 0, 200, 20 * kMs).size();
+  EXPECT_TRUE(signals(codel, 200, 210, kMs / 2).empty());
+  const auto again = signals(codel, 210, 260, 20 * kMs);
   ASSERT_GE(again.size(), 2u);
-  EXPECT_EQ(again[0], 1110u);
-  EXPECT_LT(again[1] - again[0], 100 / 2);
+  EXPECT_EQ(again[0], 230u);
+  EXPECT_LT(again[1] - again[0], 20 / 2);
   EXPECT_GT(before, 10u);
 }
 

@@ -5,6 +5,7 @@
 
 #include "net/demux.h"
 #include "net/ecn.h"
+#include "tun/steering.h"
 #include "util/bytes.h"
 
 namespace weft::engine {
@@ -312,7 +313,7 @@ std::span<uint8_t> Inbound::inner_packet(peer::Peer& peer, const crypto::AeadJob
     state_.counters.drop(Drop::kEcnCongestion);
     return {};
   }
-  if (signal_congestion(received.waited_ns, now) && !net::mark_congestion(packet)) {
+  if (signal_congestion(length, received.waited_ns, now) && !net::mark_congestion(packet)) {
     state_.counters.drop(Drop::kCongestion);
     return {};
   }
@@ -320,10 +321,12 @@ std::span<uint8_t> Inbound::inner_packet(peer::Peer& peer, const crypto::AeadJob
 }
 
 // Whether we are the bottleneck, and this packet is to say so to its transport (RFC 8289). Judged only on packets that
-// authenticated, and on few of them: junk in the same socket delays them too, and would not slow down.
-bool Inbound::signal_congestion(uint64_t waited_ns, uint64_t now) {
+// authenticated, and on few of them: junk in the same socket delays them too, and would not slow down. Small ones fill
+// no queue.
+bool Inbound::signal_congestion(uint32_t length, uint64_t waited_ns, uint64_t now) {
   constexpr uint32_t kAtMostOneIn = 32;
   ++since_signal_;
+  if (length <= tun::Steering::kSmallPacket) return false;
   if (!codel_.should_signal(now, waited_ns, true) || since_signal_ < kAtMostOneIn) return false;
   since_signal_ = 0;
   return true;

@@ -104,7 +104,7 @@ class Inbound {
   void promote(peer::Keypair& keypair);
   std::span<uint8_t> inner_packet(peer::Peer& peer, const crypto::AeadJob& job, const net::Received& received,
                                   uint64_t now);
-  bool signal_congestion(uint64_t waited_ns, uint64_t now);
+  bool signal_congestion(uint32_t length, uint64_t waited_ns, uint64_t now);
 
   State& state_;
   Outbound& outbound_;

@@ -69,7 +69,7 @@ bool TunQueues::read_bulk(uint64_t now, std::span<uint8_t> buffer, Packet& packe
       continue;
     }
     queue.deficit -= static_cast<int32_t>(packet.length);
-    packet.congested = judge(number, now);
+    packet.congested = judge(number, packet.length, now);
     return true;
   }
   return false;
@@ -99,8 +99,8 @@ void TunQueues::level(uint32_t number) {
   }
 }
 
-// Whether the packet just read should carry CoDel's signal.
-bool TunQueues::judge(uint32_t number, uint64_t now) {
+// Whether the packet just read should carry CoDel's signal. Small ones fill no queue: to drop one would only hurt.
+bool TunQueues::judge(uint32_t number, uint32_t length, uint64_t now) {
   Queue& queue = queues_[number];
   const tun::Steering& steering = *tun_.steering();
   const uint64_t entered = steering.entered(first_ + number);
@@ -109,6 +109,7 @@ bool TunQueues::judge(uint32_t number, uint64_t now) {
   if (queue.left >= entered) return false;
   const uint64_t entry = steering.entry_time(first_ + number, queue.left);
   left(number);
+  if (length <= tun::Steering::kSmallPacket) return false;
   const bool standing = entered > queue.left;
   return queue.codel.should_signal(now, now > entry ? now - entry : 0, standing);
 }

@@ -86,7 +86,7 @@ class TunQueues {
   void line_up();
   void queue_empty(uint32_t number, bool was_new);
   void level(uint32_t number);
-  bool judge(uint32_t number, uint64_t now);
+  bool judge(uint32_t number, uint32_t length, uint64_t now);
 
   tun::TunDevice& tun_;
   const uint32_t first_;  // of the device's queues

@@ -18,8 +18,6 @@ namespace {
 
 using namespace bpf;
 
-// Larger packets are bulk.
-constexpr int32_t kSmallPacket = 300;
 // More small packets of one flow than this in a window (2^27 ns = 134 ms) are bulk.
 constexpr int32_t kWindowShift = 27;
 constexpr int32_t kWindowPackets = 64;
@@ -116,7 +114,7 @@ class SteeringProgram {
     a_.add(kR9, kR1);
     a_.call(BPF_FUNC_ktime_get_boot_ns);
 
-    a_.jump_if_greater(kR7, kSmallPacket, bulk);
+    a_.jump_if_greater(kR7, Steering::kSmallPacket, bulk);
     a_.load(kR1, BPF_DW, kR9, offsetof(Steering::Flow, bulk_until_ns));
     a_.jump_if_greater(kR1, kR0, bulk);
     a_.move(kR1, kR0);

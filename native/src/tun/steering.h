@@ -17,6 +17,7 @@ namespace weft::tun {
 
 class Steering {
  public:
+  static constexpr int32_t kSmallPacket = 300;  // larger ones are bulk
   static constexpr uint32_t kSparseQueue = 0;
   static constexpr uint32_t kBulkQueues = 8;
   static constexpr uint32_t kQueues = 1 + kBulkQueues;  // of a lane
