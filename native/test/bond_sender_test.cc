@@ -127,6 +127,10 @@ class Rig {
     link.bytes += a.length;
     link.last_ns = a.at;
     arrived.insert(a.counter);
+    if (cls_of[a.counter] == Class::kLatency && a.counter > last_heard) {
+      last_heard = a.counter;
+      ++heard;
+    }
     if (cls_of[a.counter] != Class::kBulk) return;
     ++link.received;
     link.highest = std::max(link.highest, a.counter);
@@ -167,6 +171,7 @@ class Rig {
   uint64_t now = kNanosPerSecond;
   uint64_t counter = 0;
   uint64_t dropped = 0;
+  uint64_t heard = 0, last_heard = 0;  // of a call, what did not come after a later one
   double offered = 100e6;
   bool reporting = true;
   std::map<PathId, uint64_t> chosen;
@@ -392,6 +397,21 @@ TEST(BondSender, WithoutBulkPingsBringAPathBack) {
   for (int i = 0; i < 4; ++i) rig.sender.on_rtt(rig.now, 0, 20 * kMs);
   acknowledge(2 * kNanosPerSecond);
   EXPECT_EQ(rig.sender.active(), 0b11);
+}
+
+// A queue grows on the path of a call: what is in it would come after what then goes by the other path.
+TEST(BondSender, ACallThatLeavesAPathIsHeardWhole) {
+  Rig rig({{}, {.delay_ns = 20 * kMs}});
+  rig.load(60e6, 2 * kNanosPerSecond);
+  uint64_t said = 0;
+  for (int i = 0; i < 300; ++i, ++said) {
+    if (i == 100) rig.links[0].busy_ns += 90 * kMs;
+    rig.offer(Class::kLatency, 250);
+    rig.load(60e6, 3 * kMs);
+  }
+  rig.advance(200 * kMs);
+  EXPECT_GT(rig.chosen[1], 0u);
+  EXPECT_EQ(rig.heard, said);
 }
 
 TEST(BondSender, AllSilentAtOnceExcludesNone) {

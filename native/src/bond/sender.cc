@@ -19,6 +19,8 @@ constexpr uint64_t kMostQueued = kRemembered / 4;
 constexpr uint64_t kIdleNs = 2 * kNanosPerSecond;
 // In latency mode another path takes over if it is faster by a fifth and this.
 constexpr uint64_t kSwitchNs = 5 * kNanosPerMilli;
+// A path that a call leaves for a faster one has a longer queue than the last report told.
+constexpr uint64_t kMovedNs = 20 * kNanosPerMilli;
 
 // One run: datagrams that touch each other in memory, of one size but for the last.
 constexpr uint32_t kMostSegments = 64;
@@ -173,6 +175,8 @@ PathSet Sender::copies(uint64_t now, Class cls, uint32_t bytes, PathId chosen) {
       if (cls == Class::kLatency) rescue_calls(chosen, by);
       candidates = only(by);
     }
+  } else if (cls == Class::kLatency && paths_[chosen]->begins(now)) {
+    if (const PathId by = next_best(chosen); by != kNoPath) candidates = only(by);
   }
   candidates &= static_cast<PathSet>(~only(chosen));
   PathSet set = 0;
@@ -201,9 +205,20 @@ void Sender::rescue_calls(PathId id, PathId by) {
   SenderPath& path = *paths_[id];
   if (path.rescued_ns == path.hearing.last_ns()) return;
   path.rescued_ns = path.hearing.last_ns();
+  send_calls_again(id, by, path.rescued_ns - std::min(path.rescued_ns, path.rtt_ns));
+}
+
+void Sender::move_calls(uint64_t now, PathId to) {
+  const PathId from = call_count_ == 0 ? to : calls_[(call_count_ - 1) % kCallPackets].path;
+  if (from == to || !has(validated_, from)) return;
+  const uint64_t ahead = paths_[from]->delay_ns - std::min(paths_[from]->delay_ns, paths_[to]->delay_ns);
+  send_calls_again(from, to, has(excluded_, from) ? 0 : now - std::min(now, 2 * ahead + kMovedNs));
+}
+
+void Sender::send_calls_again(PathId id, PathId by, uint64_t since) {
   for (uint32_t n = call_count_ > kCallPackets ? call_count_ - kCallPackets : 0; n != call_count_; ++n) {
     const CallPacket& call = calls_[n % kCallPackets];
-    if (call.path == id && call.taken_ns + path.rtt_ns > path.rescued_ns) paths_[by]->pacer.place_priority(call.order);
+    if (call.path == id && call.taken_ns > since) paths_[by]->pacer.place_priority(call.order);
   }
 }
 
@@ -230,6 +245,7 @@ std::optional<Placement> Sender::choose(uint64_t now, Class cls, uint32_t wire_b
       return std::nullopt;
     }
   }
+  if (cls == Class::kLatency) move_calls(now, choice.path);
   return Placement{cls, choice.path, now + choice.pad_ns, copies(now, cls, wire_bytes, choice.path)};
 }
 

@@ -132,6 +132,9 @@ class Sender {
   PathId stand_in(PathId id) const;
   // The last of a call, which went by such a path, go by another too.
   void rescue_calls(PathId id, PathId by);
+  // So do those that one which now goes by a faster path would pass: what comes after a later one is not played.
+  void move_calls(uint64_t now, PathId to);
+  void send_calls_again(PathId id, PathId by, uint64_t since);
   // pump
   void pump_path(uint64_t now, PathId id, Wire& wire);
   void left(uint64_t now, PathId id, Pacer::Kind kind, uint64_t order, SentPacket& packet);
@@ -190,7 +193,7 @@ class Sender {
     uint64_t taken_ns = 0;
     PathId path = kNoPath;
   };
-  static constexpr uint32_t kCallPackets = 32;
+  static constexpr uint32_t kCallPackets = 64;
   std::array<CallPacket, kCallPackets> calls_{};
   uint32_t call_count_ = 0;
 

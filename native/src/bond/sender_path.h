@@ -14,6 +14,7 @@
 namespace weft::bond {
 
 struct SenderPath {
+  static constexpr uint64_t kLatelyNs = 100 * kNanosPerMilli;
   static constexpr uint32_t kBulkStore = 4 << 20;
   static constexpr uint32_t kPriorityStore = 512 << 10;
 
@@ -54,6 +55,8 @@ struct SenderPath {
   uint64_t last_bulk_ns = 0;  // bulk left, no copy
   bool carried_bulk = false;  // ever
 
+  // It carries bulk at a rate that is still a guess, or was until now: its queue is longer than anybody has told.
+  bool begins(uint64_t now) const { return now - last_bulk_ns < kLatelyNs && rate.just_started(now, min_rtt_ns); }
   uint64_t slack_ns() const { return 200'000 + 3 * static_cast<uint64_t>(delay.jitter_ns()); }
   CiphertextStore& store(Class cls) { return cls == Class::kBulk ? bulk_store : priority_store; }
 
