@@ -62,6 +62,27 @@ TEST(BondReceiver, APathThatCarriesNothingIsNotWaitedFor) {
   EXPECT_EQ(end.take(), (Numbers{0, 1, 3}));
 }
 
+// It has died: what it was given comes by the other, behind what that was given before.
+TEST(BondReceiver, WhatADeadPathWasGivenIsWaitedFor) {
+  ReceivingEnd end;
+  end.state(kStart, 120'000, 0, 33'000);
+  end.bulk(kStart, 0, 0);
+  end.bulk(kStart, 1, 1);
+  end.bulk(kStart + 10 * kMs, 1, 3);
+  end.state(kStart + 100 * kMs, 120'000, 0, 0, 0b10);
+  end.bulk(kStart + 101 * kMs, 1, 4);
+  EXPECT_EQ(end.take(), (Numbers{0, 1}));
+  end.bulk(kStart + 160 * kMs, 1, 2);
+  EXPECT_EQ(end.take(), (Numbers{2, 3, 4}));
+  // But not for ever.
+  end.state(kStart + 200 * kMs, 120'000, 0, 33'000);
+  end.bulk(kStart + 201 * kMs, 1, 6);
+  end.state(kStart + 210 * kMs, 120'000, 0, 0, 0b10);
+  end.take();
+  EXPECT_EQ(end.when_released(), kStart + 303 * kMs);
+  EXPECT_EQ(end.receiver.status().proven_lost, 1u);
+}
+
 TEST(BondReceiver, ClassesThatOvertakeProveNothing) {
   ReceivingEnd end;
   end.state(kStart, 250'000);

@@ -16,6 +16,9 @@ constexpr uint64_t kLatelyNs = 500 * kNanosPerMilli;
 // A peer that restarts numbers its PathStates anew.
 constexpr uint64_t kStateRestartNs = 3 * kNanosPerSecond;
 
+// What a dead path was given waits so long at most for its turn on another.
+constexpr uint64_t kTurnNs = 60 * kNanosPerMilli;
+
 constexpr uint64_t from_micros(uint32_t us) { return uint64_t{us} * 1000; }
 
 }  // namespace
@@ -114,12 +117,17 @@ void Receiver::on_path_state(uint64_t now, const PathState& state) {
   state_ns_ = now;
   state_sequence_ = state.sequence;
   hold_ns_ = std::clamp(from_micros(state.hold_us), kMinHoldNs, kMaxHoldNs);
-  repair_ns_ = std::min(from_micros(state.repair_us), kMaxHoldNs);
-  for (RemotePath& path : remote_) path.carries_bulk = false;
+  const uint64_t repair_before = std::exchange(repair_ns_, std::min(from_micros(state.repair_us), kMaxHoldNs));
+  PathSet before = 0, after = 0;
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    if (std::exchange(remote_[i].carries_bulk, false)) before |= only(i);
+  }
   for (const PathState::Entry& entry : std::span(state.path).first(state.paths)) {
     remote_[entry.path].carries_bulk = entry.carries_bulk;
     remote_[entry.path].slack_ns = std::min(from_micros(entry.slack_us), kMaxHoldNs);
+    if (entry.carries_bulk) after |= only(entry.path);
   }
+  if ((before & ~after) != 0) moved_until_ns_ = now + std::max(repair_before, repair_ns_) + kTurnNs;
 }
 
 PathSet Receiver::carrying(uint64_t now) const {
@@ -167,6 +175,7 @@ void Receiver::settle(uint64_t now, Released& released) {
   }
   settled_ns_ = now;
   while (reorder_.waiting() != 0) {
+    if (now < moved_until()) return;
     if (const auto proven = proven_below(now)) {
       proven_lost_ += give_up_below(now, *proven, released);
     } else if (now >= hole_deadline()) {
@@ -194,7 +203,7 @@ uint64_t Receiver::next_deadline() const {
   if (reorder_.waiting() == 0) return due;
   due = std::min(due, hole_deadline());
   // What was due when they were last settled proved nothing then: marks that a hostile sender made leap.
-  const uint64_t proven = proven_at();
+  const uint64_t proven = std::max(proven_at(), moved_until());
   return proven > settled_ns_ ? std::min(due, proven) : due;
 }
 

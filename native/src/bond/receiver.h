@@ -111,7 +111,9 @@ class Receiver {
   std::optional<uint64_t> proven_below(uint64_t now) const;
   // When the next hole will be proven if nothing more comes; kNever: some path has not passed it.
   uint64_t proven_at() const;
-  uint64_t hole_deadline() const { return reorder_.waiting_since() + hold_ns_; }
+  uint64_t hole_deadline() const { return std::max(reorder_.waiting_since() + hold_ns_, moved_until()); }
+  // A path carries no more: what it was given comes by another, and nothing is given up until then.
+  uint64_t moved_until() const { return std::min(moved_until_ns_, reorder_.waiting_since() + kMaxHoldNs); }
   // Gives up what is due.
   void settle(uint64_t now, Released& released);
   uint64_t give_up_below(uint64_t now, uint64_t order, Released& released);
@@ -135,6 +137,7 @@ class Receiver {
   uint32_t state_sequence_ = 0;
   uint64_t hold_ns_ = kDefaultHoldNs;
   uint64_t repair_ns_ = 0;
+  uint64_t moved_until_ns_ = 0;
 
   uint64_t settled_ns_ = 0;   // when holes were last looked at
   uint64_t data_ns_ = 0;      // when something came that is no control frame; 0: never
