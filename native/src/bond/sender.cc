@@ -21,6 +21,7 @@ constexpr uint64_t kIdleNs = 2 * kNanosPerSecond;
 constexpr uint64_t kSwitchNs = 5 * kNanosPerMilli;
 // A path that a call leaves for a faster one has a longer queue than the last report told.
 constexpr uint64_t kMovedNs = 20 * kNanosPerMilli;
+constexpr uint8_t kMostAgain = 2;  // whatever the reports say
 
 // One run: datagrams that touch each other in memory, of one size but for the last.
 constexpr uint32_t kMostSegments = 64;
@@ -217,8 +218,10 @@ void Sender::move_calls(uint64_t now, PathId to) {
 
 void Sender::send_calls_again(PathId id, PathId by, uint64_t since) {
   for (uint32_t n = call_count_ > kCallPackets ? call_count_ - kCallPackets : 0; n != call_count_; ++n) {
-    const CallPacket& call = calls_[n % kCallPackets];
-    if (call.path == id && call.taken_ns > since) paths_[by]->pacer.place_priority(call.order);
+    CallPacket& call = calls_[n % kCallPackets];
+    if (call.path != id || call.taken_ns <= since || call.again == kMostAgain) continue;
+    ++call.again;
+    paths_[by]->pacer.place_priority(call.order);
   }
 }
 

@@ -192,6 +192,7 @@ class Sender {
     uint64_t order = 0;
     uint64_t taken_ns = 0;
     PathId path = kNoPath;
+    uint8_t again = 0;  // times sent again
   };
   static constexpr uint32_t kCallPackets = 64;
   std::array<CallPacket, kCallPackets> calls_{};
