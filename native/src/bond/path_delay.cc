@@ -8,9 +8,11 @@ namespace {
 // Two windows of this length are remembered: clocks that drift by 50 ppm move by 3 ms meanwhile.
 constexpr uint64_t kWindowNs = 30 * kNanosPerSecond;
 // Of a slow path's few samples the least still has jitter, which would be taken for a queue.
-constexpr int64_t kJitters = kNanosPerMilli;
 constexpr uint32_t kEnoughSamples = 16;
+constexpr int64_t kSteadyNs = kNanosPerMilli;  // with less jitter one is enough
 constexpr uint64_t kLongestIntervalNs = 250 * kNanosPerMilli;
+// Whatever times a peer reports.
+constexpr int64_t kMostDifferenceNs = 10 * int64_t{kNanosPerSecond};
 
 }  // namespace
 
@@ -22,7 +24,7 @@ void PathDelay::add(uint64_t now, int64_t delay_ns) {
   window_least_ = std::min(window_least_, delay_ns);
   base_ = std::min(base_, delay_ns);
   if (last_ != kNone) {
-    const int64_t difference = delay_ns > last_ ? delay_ns - last_ : last_ - delay_ns;
+    const int64_t difference = std::min(delay_ns > last_ ? delay_ns - last_ : last_ - delay_ns, kMostDifferenceNs);
     jitter_ += difference - jitter_ / 16;
   }
   last_ = delay_ns;
@@ -31,10 +33,10 @@ void PathDelay::add(uint64_t now, int64_t delay_ns) {
 
 void PathDelay::end_step(uint64_t now) {
   const bool enough =
-      samples_ >= kEnoughSamples || jitter_ns() < kJitters || now - interval_began_ns_ >= kLongestIntervalNs;
+      samples_ >= kEnoughSamples || jitter_ns() < kSteadyNs || now - interval_began_ns_ >= kLongestIntervalNs;
   fresh_ = samples_ != 0 && enough;
   if (!fresh_) {
-    recent_queue_ = recent_queue_ * 6 / 10;
+    if (!pending()) recent_queue_ = recent_queue_ * 6 / 10;
     return;
   }
   if (now - window_began_ns_ > kWindowNs) {

@@ -42,7 +42,10 @@ void Receiver::remove_path(PathId path) {
 
 // The sender's path lives on if it comes to us by another way too (its address changed).
 void Receiver::forget_if_unused(PathId remote) {
-  if (remote != kNoPath && std::ranges::count(remote_of_, remote) == 0) remote_[remote] = {};
+  if (remote == kNoPath || std::ranges::count(remote_of_, remote) != 0) return;
+  // The sender has still to notice.
+  if (remote_[remote].carries_bulk) moved_until_ns_ = data_ns_ + kMaxHoldNs;
+  remote_[remote] = {};
 }
 
 void Receiver::start_session(SessionIndex session) { sessions_.start(session); }

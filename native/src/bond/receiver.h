@@ -9,8 +9,8 @@
 //   report_due, nack_due
 //
 // A hole is proven lost when every path that carries bulk has passed it, for as long as the sender asks to wait for
-// stragglers and repairs. Its deadline is fixed by the first packet that waits behind it, however many follow: at least
-// 1 ms, at most 250 ms later.
+// stragglers and repairs. Its deadline is told by the first packet that waits behind it, however many follow: at least
+// 1 ms, at most 250 ms later. When a path stops carrying both wait for what it may have been given, within 250 ms.
 #pragma once
 
 #include <array>
@@ -112,7 +112,8 @@ class Receiver {
   // When the next hole will be proven if nothing more comes; kNever: some path has not passed it.
   uint64_t proven_at() const;
   uint64_t hole_deadline() const { return std::max(reorder_.waiting_since() + hold_ns_, moved_until()); }
-  // A path carries no more: what it was given comes by another, and nothing is given up until then.
+  // A path carries no more. It may have died; what it was given then comes by another, and nothing is given up until it
+  // can be there.
   uint64_t moved_until() const { return std::min(moved_until_ns_, reorder_.waiting_since() + kMaxHoldNs); }
   // Gives up what is due.
   void settle(uint64_t now, Released& released);

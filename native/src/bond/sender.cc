@@ -21,7 +21,9 @@ constexpr uint64_t kIdleNs = 2 * kNanosPerSecond;
 constexpr uint64_t kSwitchNs = 5 * kNanosPerMilli;
 // A path that a call leaves for a faster one has a longer queue than the last report told.
 constexpr uint64_t kMovedNs = 20 * kNanosPerMilli;
-constexpr uint8_t kMostAgain = 2;  // whatever the reports say
+constexpr uint64_t kMostLateNs = 500 * kNanosPerMilli;   // what is older was lost, or has come
+constexpr uint64_t kMoveEveryNs = 100 * kNanosPerMilli;  // packets of two sizes may take two paths in turn
+constexpr uint8_t kMostAgain = 2;                        // whatever the reports say
 
 // One run: datagrams that touch each other in memory, of one size but for the last.
 constexpr uint32_t kMostSegments = 64;
@@ -211,9 +213,14 @@ void Sender::rescue_calls(PathId id, PathId by) {
 
 void Sender::move_calls(uint64_t now, PathId to) {
   const PathId from = call_count_ == 0 ? to : calls_[(call_count_ - 1) % kCallPackets].path;
-  if (from == to || !has(validated_, from)) return;
-  const uint64_t ahead = paths_[from]->delay_ns - std::min(paths_[from]->delay_ns, paths_[to]->delay_ns);
-  send_calls_again(from, to, has(excluded_, from) ? 0 : now - std::min(now, 2 * ahead + kMovedNs));
+  if (from == to || !has(validated_, from) || now - moved_ns_ < kMoveEveryNs) return;
+  uint64_t late = kMostLateNs;
+  if (!has(excluded_, from)) {
+    if (paths_[from]->delay_ns <= paths_[to]->delay_ns) return;
+    late = 2 * (paths_[from]->delay_ns - paths_[to]->delay_ns) + kMovedNs;
+  }
+  moved_ns_ = now;
+  send_calls_again(from, to, now - std::min({now, late, kMostLateNs}));
 }
 
 void Sender::send_calls_again(PathId id, PathId by, uint64_t since) {

@@ -197,6 +197,7 @@ class Sender {
   static constexpr uint32_t kCallPackets = 64;
   std::array<CallPacket, kCallPackets> calls_{};
   uint32_t call_count_ = 0;
+  uint64_t moved_ns_ = 0;  // when they were last sent again by a faster path
 
   PathState told_;
   uint64_t told_ns_ = 0;

@@ -282,7 +282,7 @@ void Sender::exclude_silent(uint64_t now, const Report& report) {
     heard_ns[i] = now - since;
   }
   // All at once: it is not the paths. One that was heard last when this one was may be no better.
-  const auto outlived = [&](PathId id) {
+  const auto heard_apart = [&](PathId id) {
     for (PathId i = 0; i < kMaxPaths; ++i) {
       const uint64_t apart = std::max(heard_ns[i], heard_ns[id]) - std::min(heard_ns[i], heard_ns[id]);
       if (has(lively, i) && apart > kAtOnceNs) return true;
@@ -290,7 +290,7 @@ void Sender::exclude_silent(uint64_t now, const Report& report) {
     return false;
   };
   for (PathId i = 0; i < kMaxPaths; ++i) {
-    if (has(silent_ones, i) && outlived(i) && another_lives(i)) exclude(now, i, Reason::kSilent);
+    if (has(silent_ones, i) && heard_apart(i) && another_lives(i)) exclude(now, i, Reason::kSilent);
   }
 }
 

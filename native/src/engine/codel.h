@@ -11,9 +11,11 @@ namespace weft::engine {
 class Codel {
  public:
   // Whether the packet that leaves after `sojourn_ns` should carry the signal to slow down. `standing` tells that
-  // others wait behind it: a queue that the last packet empties needs none.
-  bool should_signal(uint64_t now, uint64_t sojourn_ns, bool standing) {
+  // others wait behind it: a queue that the last packet empties needs none. `eligible`: this one may carry it; else the
+  // next does.
+  bool should_signal(uint64_t now, uint64_t sojourn_ns, bool standing, bool eligible = true) {
     const bool over = above_target(now, sojourn_ns, standing);
+    if (over && !eligible) return false;
     if (!signalling_) {
       if (!over) return false;
       signalling_ = true;
@@ -36,7 +38,7 @@ class Codel {
 
  private:
   // RFC 8289 4 has 5 and 100 ms, for the link of somebody's home. What queues here does so for want of CPU, at gigabits
-  // a second: there 5 ms are megabytes, and single flows have short round trips, as their windows are bounded.
+  // a second, where 5 ms are megabytes (ADR 0008).
   static constexpr uint64_t kTargetNs = 1 * kNanosPerMilli;
   static constexpr uint64_t kIntervalNs = 20 * kNanosPerMilli;
 

@@ -321,13 +321,13 @@ std::span<uint8_t> Inbound::inner_packet(peer::Peer& peer, const crypto::AeadJob
 }
 
 // Whether we are the bottleneck, and this packet is to say so to its transport (RFC 8289). Judged only on packets that
-// authenticated, and on few of them: junk in the same socket delays them too, and would not slow down. Small ones fill
-// no queue.
+// authenticated, and on few of them: junk in the same socket delays them too, and would not slow down. Small ones are
+// left alone.
 bool Inbound::signal_congestion(uint32_t length, uint64_t waited_ns, uint64_t now) {
   constexpr uint32_t kAtMostOneIn = 32;
   ++since_signal_;
-  if (length <= tun::Steering::kSmallPacket) return false;
-  if (!codel_.should_signal(now, waited_ns, true) || since_signal_ < kAtMostOneIn) return false;
+  const bool small = length <= tun::Steering::kSmallPacket;
+  if (!codel_.should_signal(now, waited_ns, true, !small) || since_signal_ < kAtMostOneIn) return false;
   since_signal_ = 0;
   return true;
 }

@@ -99,7 +99,8 @@ void TunQueues::level(uint32_t number) {
   }
 }
 
-// Whether the packet just read should carry CoDel's signal. Small ones fill no queue: to drop one would only hurt.
+// Whether the packet just read should carry CoDel's signal. Small ones are left alone: to drop one hurts
+// more than it helps.
 bool TunQueues::judge(uint32_t number, uint32_t length, uint64_t now) {
   Queue& queue = queues_[number];
   const tun::Steering& steering = *tun_.steering();
@@ -109,9 +110,9 @@ bool TunQueues::judge(uint32_t number, uint32_t length, uint64_t now) {
   if (queue.left >= entered) return false;
   const uint64_t entry = steering.entry_time(first_ + number, queue.left);
   left(number);
-  if (length <= tun::Steering::kSmallPacket) return false;
   const bool standing = entered > queue.left;
-  return queue.codel.should_signal(now, now > entry ? now - entry : 0, standing);
+  const bool small = length <= sizeof(tun::VirtioHeader) + tun::Steering::kSmallPacket;
+  return queue.codel.should_signal(now, now > entry ? now - entry : 0, standing, !small);
 }
 
 }  // namespace weft::engine
