@@ -40,7 +40,7 @@ async function reorderingsSeen(namespace: Namespace): Promise<number> {
   return counters.reduce((sum, name) => sum + Number(values[names.indexOf(name)]), 0);
 }
 
-describe('order', () => {
+describe('order', { timeout: 90_000 }, () => {
   afterEach(() => {
     vi.unstubAllEnvs();
   });

@@ -94,17 +94,13 @@ export async function iperf(
   await until(`iperf3 listens on ${address}`, async () =>
     (await server.check(['ss', '-tlnH', 'sport = 5201'])).includes('5201'),
   );
-  const text = await client.check([
-    'iperf3',
-    '-J',
-    '-c',
-    address,
-    '-n',
-    options.amount ?? '20M',
+  const words = [
+    ...['-J', '-c', address, '-n', options.amount ?? '20M'],
     ...(options.udp ? ['-u', '-b', '300M'] : ['-C', 'cubic']),
     ...(options.reverse ? ['-R'] : []),
     ...(options.args ?? []),
-  ]);
+  ];
+  const text = await client.check(['iperf3', ...words], { timeoutMs: 45_000 });
   await daemon.exited();
   return received(JSON.parse(text), options.udp ?? false);
 }
