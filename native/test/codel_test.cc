@@ -44,6 +44,16 @@ TEST(Codel, SignalsComeFasterWhileTheQueueStands) {
   EXPECT_EQ(signals(codel, 0, 80, 20 * kMs), (std::vector<uint64_t>{20, 40, 55, 66, 76}));
 }
 
+TEST(Codel, WhoMayNotCarryTheSignalLeavesItToTheNext) {
+  Codel codel;
+  uint64_t ms = 0;
+  for (; ms < 50; ++ms) EXPECT_FALSE(codel.should_signal(kStart + ms * kMs, 20 * kMs, true, false));
+  EXPECT_TRUE(codel.should_signal(kStart + ms * kMs, 20 * kMs, true));
+  // One that did not wait ends the episode, whoever it is.
+  EXPECT_FALSE(codel.should_signal(kStart + ++ms * kMs, 0, true, false));
+  EXPECT_TRUE(signals(codel, ms + 1, ms + 20, 20 * kMs).empty());
+}
+
 TEST(Codel, EndsWithTheQueueAndResumesNearItsRate) {
   Codel codel;
   const size_t before = signals(codel, 0, 200, 20 * kMs).size();
