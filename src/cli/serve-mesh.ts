@@ -1,6 +1,7 @@
 // The process of a mesh node, in the foreground or as the daemon.
 
 import { availableParallelism } from 'node:os';
+import { releaseStartUpCode } from '../dataplane/native.js';
 import { openAgent } from '../node/agent.js';
 import type { Config } from '../node/config.js';
 import { jsonSink, MeshLog, textSink } from '../node/mesh-log.js';
@@ -45,5 +46,6 @@ export async function serveMesh(
   };
   if (endAtOnce) down();
   onReady();
+  releaseStartUpCode();
   await agent.closed;
 }

@@ -2,6 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import { WeftError } from '../core/errors.js';
+import { releaseStartUpCode } from '../dataplane/native.js';
 import { createLogger, parseLogLevel } from '../node/logger.js';
 import { createNode } from '../node/node.js';
 import { parseDescriptor } from './arguments.js';
@@ -29,6 +30,7 @@ export async function serve(interfaceName: string, onReady: () => void): Promise
   close = () => void node.close();
   if (closeAtOnce) close();
   onReady();
+  releaseStartUpCode();
   await node.closed;
 }
 

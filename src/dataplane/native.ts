@@ -87,6 +87,7 @@ interface AddonOptions {
 
 interface Addon {
   readonly DataPlane: new (options: AddonOptions) => AddonDataPlane;
+  readonly releaseFilePages: (path: string) => number;
 }
 
 export interface NativeDataPlaneOptions {
@@ -103,6 +104,9 @@ export interface NativeDataPlaneOptions {
 }
 
 /** Bytes of a peer's record in the shared buffer, and its fields as indices of 8-byte words. */
+/** From the start until a node has met its peers. */
+const FIRST_HANDSHAKES_MS = 5_000;
+
 const STATS_WORDS = 16;
 const Word = {
   txBytes: 0,
@@ -184,6 +188,17 @@ export function openNativeDataPlane(options: NativeDataPlaneOptions): DataPlane 
   } catch (error) {
     throw explainOpenError(error, interfaceName);
   }
+}
+
+/**
+ * Takes Node's own code out of this process's memory (40 MB of 60): most of it runs once, at the start. What is still
+ * needed comes back from the page cache as it is used. To be called when the start is over; does so again once the
+ * first handshakes, and what V8 compiles for them, are over too.
+ */
+export function releaseStartUpCode(): void {
+  const { releaseFilePages } = loadAddon();
+  releaseFilePages(process.execPath);
+  setTimeout(releaseFilePages, FIRST_HANDSHAKES_MS, process.execPath).unref();
 }
 
 function loadAddon(): Addon {
