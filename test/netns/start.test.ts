@@ -71,6 +71,16 @@ describe('start', () => {
     expect(statSync('/var/run/wireguard').mode & 0o022).toBe(0);
   });
 
+  test('keeps little of what it needed for the start alone', async ({ net }) => {
+    const it = await daemon(net);
+    const ofFiles = (): number => {
+      const status = readFileSync(`/proc/${it.pid}/status`, 'utf8');
+      return Number(/^RssFile:\s+(\d+) kB/m.exec(status)?.[1]);
+    };
+    // Of 44 MB of program text and constants.
+    await until('most of it is gone', () => ofFiles() < 22_000);
+  });
+
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     test(`ends on ${signal} and leaves nothing`, async ({ net }) => {
       const it = await daemon(net);
