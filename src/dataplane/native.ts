@@ -104,8 +104,7 @@ export interface NativeDataPlaneOptions {
 }
 
 /** Bytes of a peer's record in the shared buffer, and its fields as indices of 8-byte words. */
-/** From the start until a node has met its peers. */
-const FIRST_HANDSHAKES_MS = 5_000;
+const RELEASE_INTERVAL_MS = 30_000;
 
 const STATS_WORDS = 16;
 const Word = {
@@ -192,13 +191,13 @@ export function openNativeDataPlane(options: NativeDataPlaneOptions): DataPlane 
 
 /**
  * Takes Node's own code out of this process's memory (40 MB of 60): most of it runs once, at the start. What is still
- * needed comes back from the page cache as it is used. To be called when the start is over; does so again once the
- * first handshakes, and what V8 compiles for them, are over too.
+ * needed comes back from the page cache as it is used. To be called when the start is over; goes on doing so, as each
+ * handshake and each compilation of V8's brings some of it back.
  */
 export function releaseStartUpCode(): void {
   const { releaseFilePages } = loadAddon();
   releaseFilePages(process.execPath);
-  setTimeout(releaseFilePages, FIRST_HANDSHAKES_MS, process.execPath).unref();
+  setInterval(releaseFilePages, RELEASE_INTERVAL_MS, process.execPath).unref();
 }
 
 function loadAddon(): Addon {
