@@ -139,9 +139,9 @@ describe('a bond of two uplinks', { timeout: 120_000 }, () => {
       const env = { NODE_OPTIONS: `--import=${STALL}` };
       const scene = await Scene.of(net, { links: [FAST, SLOW], env });
       await scene.bonded(2);
-      const stream = await begin(scene, 22);
+      const stream = await begin(scene, 30);
       await pause(3_000); // past the stream's own overshoot, after which it needs less than both for a second or two
-      await bothCarry(scene, RATE / 3, 9_000);
+      await bothCarry(scene, RATE / 3, 16_000);
       const hosts = [scene.a, scene.b];
       for (const host of hosts) host.process?.signal('SIGUSR2');
       await until('both stand still', () => hosts.every(isStalled));
