@@ -103,9 +103,9 @@ export interface NativeDataPlaneOptions {
   readonly onIoUringMissing?: (reason: string) => void;
 }
 
-/** Bytes of a peer's record in the shared buffer, and its fields as indices of 8-byte words. */
 const RELEASE_INTERVAL_MS = 30_000;
 
+/** Bytes of a peer's record in the shared buffer, and its fields as indices of 8-byte words. */
 const STATS_WORDS = 16;
 const Word = {
   txBytes: 0,

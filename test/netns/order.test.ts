@@ -40,9 +40,7 @@ async function reorderingsSeen(namespace: Namespace): Promise<number> {
   return counters.reduce((sum, name) => sum + Number(values[names.indexOf(name)]), 0);
 }
 
-// Sends of two threads pass the veth by the backlogs of two CPUs, and on a busy machine the kernel may empty the later
-// one first. Order lost by the engine is lost each time.
-describe('order', { timeout: 90_000, retry: 1 }, () => {
+describe('order', { timeout: 90_000 }, () => {
   afterEach(() => {
     vi.unstubAllEnvs();
   });
