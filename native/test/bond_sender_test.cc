@@ -311,6 +311,33 @@ TEST(BondSender, AFarPathIsLeftOutAndTakesOver) {
   EXPECT_EQ(rig.sender.active(), 0b10);
 }
 
+// What a hiccup cuts a rate to says little of the path, and neither does what was lost then.
+TEST(BondSender, AHiccupIsNoReasonToStandApart) {
+  for (uint64_t stuck_ms = 50; stuck_ms <= 400; stuck_ms += 25) {
+    Rig rig({link(40e6, 10), link(40e6, 25)});
+    rig.load(60e6, 500 * kMs);
+    rig.links[0].rate = 0.3e6;
+    rig.load(60e6, stuck_ms * kMs);
+    rig.links[0].rate = 40e6;
+    for (uint64_t ms = 0; ms < 3000; ms += 10) {
+      rig.load(60e6, 10 * kMs);
+      ASSERT_NE(rig.sender.status(rig.now, 0).reason, Reason::kApart) << stuck_ms << " ms, " << ms << " ms later";
+    }
+    rig.load(60e6, 2 * kNanosPerSecond);
+    EXPECT_EQ(rig.sender.active(), 0b11) << stuck_ms << " ms";
+  }
+}
+
+TEST(BondSender, APathThatHasBecomeLossyAndThinIsLeftOut) {
+  Rig rig({link(40e6, 10), link(40e6, 25)});
+  rig.load(60e6, 3 * kNanosPerSecond);
+  rig.links[0].rate = 4e6;
+  rig.links[0].lose_every = 100;
+  rig.load(60e6, 8 * kNanosPerSecond);
+  EXPECT_EQ(rig.sender.status(rig.now, 0).reason, Reason::kApart);
+  EXPECT_EQ(rig.sender.active(), 0b10);
+}
+
 // What a flow gets over the near one is little: bulk goes by the far one, calls do not.
 TEST(BondSender, AFarPathThatCarriesMuchMoreThanALossyOneGetsTheBulk) {
   Rig rig({link(4e6, 10), link(40e6, 300)});

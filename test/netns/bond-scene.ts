@@ -8,7 +8,7 @@ import { appendFileSync } from 'node:fs';
 import type { BondReport, PathsResult } from '../../src/node/bond-status.js';
 import type { Namespace, Network } from './harness.js';
 import { MeshHost, meshOf } from './mesh-host.js';
-import { until } from './process.js';
+import { type Background, until } from './process.js';
 import { type Impairment, plug, Relay } from './relay.js';
 import { expectPing } from './traffic.js';
 
@@ -121,6 +121,8 @@ interface IperfIntervals {
   readonly intervals: readonly { readonly sum: { bits_per_second: number; seconds: number } }[];
 }
 
+const INTERVAL_S = 0.25;
+
 /** One TCP stream from `client`, begun; the result is what the server saw. */
 export async function startStream(
   net: Network,
@@ -129,16 +131,10 @@ export async function startStream(
   address: string,
   { seconds, congestion = 'cubic' }: { seconds: number; congestion?: string },
 ): Promise<{ done: Promise<Stream> }> {
-  const intervalS = 0.25;
-  const interval = ['-i', `${intervalS}`];
-  const daemon = net.spawn(server, ['iperf3', '-s', '-1', '-J', '-B', address, ...interval]);
-  await until(`iperf3 listens on ${address}`, async () =>
-    (await server.check(['ss', '-tlnH', 'sport = 5201'])).includes('5201'),
-  );
-  const sender = client.check(
-    ['iperf3', '-c', address, '-t', `${seconds}`, '-C', congestion, '-i', '0'],
-    { timeoutMs: (seconds + 20) * 1000 },
-  );
+  const daemon = await listen(net, server, address);
+  const sender = client.check([...sendTo(address, congestion), '-t', `${seconds}`], {
+    timeoutMs: (seconds + 20) * 1000,
+  });
   const finish = async (): Promise<Stream> => {
     await sender;
     await daemon.exited();
@@ -146,8 +142,27 @@ export async function startStream(
     if (report.error !== undefined) throw new Error(`iperf3: ${report.error}`);
     return {
       mbps: report.intervals.map(({ sum }) => sum.bits_per_second / 1e6),
-      intervalS,
+      intervalS: INTERVAL_S,
     };
   };
   return { done: finish() };
+}
+
+/** One TCP stream from n1 to n2 that goes on until the test ends, or it breaks: its sender. */
+export async function startLoad({ net, a, b, addressB }: Scene): Promise<Background> {
+  await listen(net, b.namespace, addressB);
+  return net.spawn(a.namespace, [...sendTo(addressB, 'cubic'), '-t', '300']);
+}
+
+async function listen(net: Network, server: Namespace, address: string): Promise<Background> {
+  const options = ['-1', '-J', '-B', address, '-i', `${INTERVAL_S}`];
+  const daemon = net.spawn(server, ['iperf3', '-s', ...options]);
+  await until(`iperf3 listens on ${address}`, async () =>
+    (await server.check(['ss', '-tlnH', 'sport = 5201'])).includes('5201'),
+  );
+  return daemon;
+}
+
+function sendTo(address: string, congestion: string): string[] {
+  return ['iperf3', '-c', address, '-C', congestion, '-i', '0'];
 }

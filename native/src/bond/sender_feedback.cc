@@ -28,6 +28,7 @@ constexpr uint64_t kLeastNackNs = 2 * kNanosPerMilli;
 constexpr uint64_t kFarNs = 200 * kNanosPerMilli;  // about what the receiver can hold a hole for
 constexpr double kBurdenLoss = 0.005;
 constexpr double kLittle = 0.2;
+constexpr uint64_t kLittleForNs = 2 * kNanosPerSecond;  // a rate that a hiccup cut is back by then
 constexpr double kFarGreater = 3;  // a far path's rate, to be preferred to a near one that loses packets
 constexpr uint64_t kApartNs = 60 * kNanosPerSecond;
 constexpr uint64_t kTellAgainNs = 60 * kNanosPerMilli;
@@ -44,6 +45,16 @@ bool congested(uint64_t now, const SenderPath& path) {
 
 bool far_behind(const SenderPath& far, const SenderPath& near) {
   return far.base_delay_ns > near.base_delay_ns + kFarNs;
+}
+
+// Whether it carries little beside the other: it never did more, or has not for a while.
+bool carries_little(uint64_t now, SenderPath& path, const SenderPath& beside) {
+  const double little = kLittle * beside.rate.best_delivered();
+  if (path.rate.rate() >= little) {
+    path.not_little_ns = now;
+    return false;
+  }
+  return path.rate.best_delivered() < little || now - path.not_little_ns > kLittleForNs;
 }
 
 // What is far is worth its distance to a bulk flow if the near one loses packets and carries far less.
@@ -173,7 +184,9 @@ void Sender::step_rate(uint64_t now, const Report& report, SenderPath& path, uin
 // nearer stays, unless the other outdoes it.
 void Sender::set_apart(uint64_t now) {
   for (PathId i = 0; i < kMaxPaths; ++i) {
-    if (has(validated_, i) && now >= paths_[i]->apart_until_ns) paths_[i]->apart_until_ns = 0;
+    if (!has(validated_, i) || paths_[i]->apart_until_ns == 0 || now < paths_[i]->apart_until_ns) continue;
+    paths_[i]->apart_until_ns = 0;
+    paths_[i]->not_little_ns = now;
   }
   for (PathId i = 0; i < kMaxPaths; ++i) {
     for (PathId j = 0; j < kMaxPaths; ++j) {
@@ -188,8 +201,9 @@ void Sender::set_apart(uint64_t now) {
         continue;
       }
       if (!has(usable_, j) || outdoes(now, better, other)) continue;
-      const bool lossy = other.judge.recent_loss() > kBurdenLoss && !other.rate.just_started(now, other.rtt_ns) &&
-                         other.rate.rate() < kLittle * better.rate.best_delivered();
+      const bool little = carries_little(now, other, better);
+      const bool lossy =
+          little && other.judge.recent_loss() > kBurdenLoss && !other.rate.just_started(now, other.rtt_ns);
       if (!lossy && !far_behind(other, better)) continue;
       other.apart_until_ns = now + kApartNs;
       other.outdone = false;
