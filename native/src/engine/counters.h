@@ -71,6 +71,7 @@ enum class Stat : uint8_t {
   kSegmentationFallbacks,
   kReceiveCalls,
   kReceivedPackets,
+  kReceivedFirst,
   kTunWrites,
   kTunWritePackets,
   kWaits,
@@ -78,9 +79,19 @@ enum class Stat : uint8_t {
 };
 
 inline constexpr std::array<const char*, static_cast<size_t>(Stat::kCount)> kStatNames = {
-    "tun_reads",        "tun_read_bytes", "congestion_marks",       "cookie_replies",
-    "sent_packets",     "send_calls",     "segmentation_fallbacks", "receive_calls",
-    "received_packets", "tun_writes",     "tun_write_packets",      "waits",
+    "tun_reads",
+    "tun_read_bytes",
+    "congestion_marks",
+    "cookie_replies",
+    "sent_packets",
+    "send_calls",
+    "segmentation_fallbacks",
+    "receive_calls",
+    "received_packets",
+    "received_first",
+    "tun_writes",
+    "tun_write_packets",
+    "waits",
 };
 
 struct Counters {

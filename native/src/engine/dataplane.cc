@@ -65,7 +65,7 @@ void DataPlane::open_units() {
   }
   for (auto& ring : rings) {
     if (!io_uring_missing_.empty()) ring.reset();
-    units_.push_back(std::make_unique<Units>(std::move(ring)));
+    units_.push_back(std::make_unique<Units>(std::move(ring), options_.threads == 1));
   }
 }
 

@@ -11,9 +11,6 @@
 namespace weft::engine {
 namespace {
 
-// A whole burst already: waiting for more would only add delay.
-constexpr uint32_t kLargeReceive = 32 * 1024;
-
 // The length that an inner packet claims; 0 if it is not IP.
 uint32_t ip_length(const uint8_t* packet, uint32_t length) {
   constexpr uint32_t kIpv4Header = 20;
@@ -33,34 +30,6 @@ uint32_t ip_length(const uint8_t* packet, uint32_t length) {
 
 }  // namespace
 
-void InboundUnit::clear() {
-  now_ = now_ns();
-  now_ms_ = to_millis(now_);
-  receives_ = datagrams_ = bytes_ = 0;
-  large_ = emptied_ = false;
-}
-
-// A burst is asked for alone, and a ring has nothing to save there.
-uint32_t InboundUnit::receive(net::UdpSocket& socket, uint32_t count) {
-  if (uring_ == nullptr || count == 1) return socket.receive(received_, receives_, count);
-  const uint32_t got = uring_->receive(socket.fd(), received_.messages(receives_, count));
-  received_.took(receives_, got);
-  return got;
-}
-
-// Returns the length of the longest of the receives that came in.
-uint32_t InboundUnit::took(uint32_t receives) {
-  uint32_t longest = 1;
-  for (uint32_t i = 0; i < receives; ++i) {
-    const net::Received& received = received_[receives_++];
-    datagrams_ += received.datagrams();
-    bytes_ += received.length;
-    longest = std::max(longest, received.length);
-  }
-  large_ = longest >= kLargeReceive;
-  return longest;
-}
-
 Inbound::Inbound(State& state, Outbound& outbound, TunQueues& queues)
     : state_(state),
       outbound_(outbound),
@@ -79,7 +48,7 @@ void Inbound::take(net::UdpSocket& socket, InboundUnit& unit) {
     const uint32_t got = unit.receive(socket, asked);
     calls += got != 0 ? 1 : 0;
     unit.emptied_ = got < asked;
-    if (got != 0) expected = unit.took(got);
+    if (got != 0) expected = std::max(unit.took(got), expected / 2);
   } while (!unit.emptied_ && !unit.large_ && unit.datagrams_ < InboundUnit::kDatagrams &&
            unit.bytes_ + expected <= InboundUnit::kBytes);
   if (calls == 0) return;
@@ -88,11 +57,12 @@ void Inbound::take(net::UdpSocket& socket, InboundUnit& unit) {
 }
 
 void Inbound::open(InboundUnit& unit) {
-  unit.jobs_.clear();
-  unit.messages_.clear();
+  if (std::exchange(unit.opened_, true)) return;
+  DataMessages& messages = unit.messages_;
+  messages.clear();
   for (uint32_t i = 0; i < unit.receives_; ++i) split(unit, unit.received_[i]);
   // All keypairs share the engine's default back end; another suite would split the jobs here.
-  if (!unit.jobs_.empty()) unit.messages_.front().keypair->aead->open(unit.jobs_);
+  if (!messages.jobs.empty()) messages.origins.front().keypair->aead->open(messages.jobs);
 }
 
 void Inbound::split(InboundUnit& unit, const net::Received& received) {
@@ -115,9 +85,9 @@ void Inbound::take_message(InboundUnit& unit, uint8_t* message, uint32_t length,
   } else if (keypair->expired(unit.now_) || counter >= peer::kRejectAfterMessages) {
     state_.counters.drop(Drop::kKeyExpired);
   } else {
-    unit.jobs_.push_back(
-        {keypair->receive_key, counter, message + net::kDataHeaderSize, length - net::kDataOverhead, false});
-    unit.messages_.push_back({keypair, &received});
+    unit.messages_.add(
+        {keypair->receive_key, counter, message + net::kDataHeaderSize, length - net::kDataOverhead, false},
+        {keypair, &received});
   }
 }
 
@@ -167,11 +137,16 @@ void Inbound::take_gossip(const uint8_t* message, uint32_t length, const net::Pa
   }
 }
 
-void Inbound::deliver(InboundUnit& unit) {
+void Inbound::deliver(InboundUnit& unit) { deliver(unit.messages_, unit); }
+
+// `unit`: what they came in.
+void Inbound::deliver(DataMessages& messages, const InboundUnit& unit) {
   const uint64_t packets = merger_.packets();
   const uint64_t writes = merger_.writes();
+  const uint64_t ns = now_ns();
+  const Moment now{ns, to_millis(ns), ns - unit.now_};
   tun_.begin(unit.uring_);
-  for (size_t i = 0; i < unit.jobs_.size();) i = deliver_run(unit, i);
+  for (size_t i = 0; i < messages.jobs.size();) i = deliver_run(messages, now, i);
   merger_.flush();  // which refers to the unit's memory
   tun_.flush();
   if (merger_.packets() == packets) return;
@@ -179,35 +154,93 @@ void Inbound::deliver(InboundUnit& unit) {
   state_.counters.count(Stat::kTunWrites, merger_.writes() - writes);
 }
 
-// The messages from `first` on that came under one keypair by one path. Returns the first that did not.
-size_t Inbound::deliver_run(InboundUnit& unit, size_t first) {
-  const Message& start = unit.messages_[first];
-  size_t end = first + 1;
-  const auto continues = [&](const Message& m) {
-    return m.keypair == start.keypair && (m.received == start.received || m.received->path == start.received->path);
+namespace {
+
+// What an opened message may be passed by, or pass: bonds have an order of their own.
+bool is_in_flow(const crypto::AeadJob& job, const DataMessages::Origin& origin) {
+  return job.ok && job.length != 0 && !origin.keypair->peer->bond;
+}
+
+tun::FlowKey flow_of(const crypto::AeadJob& job) {
+  const uint32_t length = ip_length(job.data, job.length);
+  return tun::flow_key(job.data, std::min(length, job.length));
+}
+
+}  // namespace
+
+const tun::FlowSet& Inbound::flows_of(InboundUnit& unit) {
+  if (!std::exchange(unit.flows_known_, true)) {
+    unit.flows_.clear();
+    for (size_t i = 0; i < unit.messages_.jobs.size(); ++i) {
+      const crypto::AeadJob& job = unit.messages_.jobs[i];
+      if (is_in_flow(job, unit.messages_.origins[i])) unit.flows_.add(flow_of(job));
+    }
+  }
+  return unit.flows_;
+}
+
+bool Inbound::deliver_first(InboundLine& line) {
+  DataMessages& newest = line.back().messages_;
+  const auto is_small = [](const crypto::AeadJob& job) {
+    return job.length <= tun::Steering::kSmallPacket + net::kPadding;
   };
-  while (end < unit.messages_.size() && continues(unit.messages_[end])) ++end;
+  if (std::none_of(newest.jobs.begin(), newest.jobs.end(), is_small)) return false;
+
+  tun::FlowSet waiting;
+  for (uint32_t i = 0; i + 1 < line.size(); ++i) waiting.add(flows_of(line[i]));
+  first_.clear();
+  size_t kept = 0;
+  for (size_t i = 0; i < newest.jobs.size(); ++i) {
+    const crypto::AeadJob job = newest.jobs[i];
+    const Origin origin = newest.origins[i];
+    if (is_in_flow(job, origin)) {
+      const tun::FlowKey key = flow_of(job);
+      if (is_small(job) && !waiting.may_have(key)) {
+        first_.add(job, origin);
+        continue;
+      }
+      waiting.add(key);
+    }
+    newest.jobs[kept] = job;
+    newest.origins[kept++] = origin;
+  }
+  newest.jobs.resize(kept);
+  newest.origins.resize(kept);
+  if (first_.jobs.empty()) return false;
+  deliver(first_, line.back());
+  state_.counters.count(Stat::kReceivedFirst, first_.jobs.size());
+  return true;
+}
+
+// The messages from `first` on that came under one keypair by one path. Returns the first that did not.
+size_t Inbound::deliver_run(DataMessages& messages, const Moment& now, size_t first) {
+  const Origin& start = messages.origins[first];
+  size_t end = first + 1;
+  const auto continues = [&](const Origin& o) {
+    return o.keypair == start.keypair && (o.received == start.received || o.received->path == start.received->path);
+  };
+  while (end < messages.origins.size() && continues(messages.origins[end])) ++end;
   peer::Peer& peer = *start.keypair->peer;
   if (peer.bond) {
-    deliver_bonded(unit, first, end);
+    deliver_bonded(messages, now, first, end);
     return end;
   }
-  const uint64_t bytes = accept({&unit.jobs_[first], end - first}, *start.keypair, [](size_t) {});
+  const uint64_t bytes = accept({&messages.jobs[first], end - first}, *start.keypair, [](size_t) {});
   if (bytes == 0) return end;
-  note(unit, start, bytes);
+  note(now, start, bytes);
   for (size_t i = first; i < end; ++i) {
-    const crypto::AeadJob& job = unit.jobs_[i];
+    const crypto::AeadJob& job = messages.jobs[i];
     if (!job.ok || job.length == 0) continue;
-    peer.data_received(unit.now_ms_);
-    const std::span<uint8_t> packet = inner_packet(peer, job, *unit.messages_[i].received, unit.now_);
+    peer.data_received(now.ms);
+    const std::span<uint8_t> packet = inner_packet(peer, job, *messages.origins[i].received, now);
     if (!packet.empty()) merger_.push(packet.data(), static_cast<uint32_t>(packet.size()));
   }
   return end;
 }
 
 // The same for a peer with several uplinks, whose bond wants to know of copies, too.
-void Inbound::deliver_bonded(InboundUnit& unit, size_t first, size_t end) {
-  const Message& start = unit.messages_[first];
+void Inbound::deliver_bonded(DataMessages& messages, const Moment& now, size_t first, size_t end) {
+  const Origin& start = messages.origins[first];
   peer::Peer& peer = *start.keypair->peer;
   bonded_.clear();
   const auto add = [&](const crypto::AeadJob& job, bool replayed, bool refused) {
@@ -216,16 +249,16 @@ void Inbound::deliver_bonded(InboundUnit& unit, size_t first, size_t end) {
     bonded_.push_back(
         {job.counter, job.length + net::kDataOverhead, replayed, refused, {job.data, job.length}, packet});
   };
-  const uint64_t bytes = accept({&unit.jobs_[first], end - first}, *start.keypair,
-                                [&](size_t i) { add(unit.jobs_[first + i], true, false); });
-  if (bytes != 0) note(unit, start, bytes);
+  const uint64_t bytes = accept({&messages.jobs[first], end - first}, *start.keypair,
+                                [&](size_t i) { add(messages.jobs[first + i], true, false); });
+  if (bytes != 0) note(now, start, bytes);
   for (size_t i = first; i < end; ++i) {
-    const crypto::AeadJob& job = unit.jobs_[i];
+    const crypto::AeadJob& job = messages.jobs[i];
     if (!job.ok) continue;
     bool refused = false;
     if (job.length != 0 && !bond::is_frame({job.data, job.length})) {
-      peer.data_received(unit.now_ms_);
-      refused = inner_packet(peer, job, *unit.messages_[i].received, unit.now_).empty();
+      peer.data_received(now.ms);
+      refused = inner_packet(peer, job, *messages.origins[i].received, now).empty();
     }
     add(job, false, refused);
   }
@@ -265,17 +298,17 @@ uint64_t Inbound::accept(std::span<crypto::AeadJob> jobs, peer::Keypair& keypair
 }
 
 // What authentic messages of `bytes` mean to their peer. Promoting and roaming change tables: later.
-void Inbound::note(const InboundUnit& unit, const Message& message, uint64_t bytes) {
-  peer::Keypair& keypair = *message.keypair;
+void Inbound::note(const Moment& now, const Origin& origin, uint64_t bytes) {
+  peer::Keypair& keypair = *origin.keypair;
   peer::Peer& peer = *keypair.peer;
-  const net::Path& path = message.received->path;
+  const net::Path& path = origin.received->path;
   // Of a peer with proven ways a packet proves none, and to follow each packet would be to flit between them.
   const bool roams = peer.proven_paths.load(std::memory_order_relaxed) == 0;
   if (roams && !(peer.path == path)) state_.deferred.post([this, &peer, path] { state_.roam(peer, path); });
   if (&keypair == peer.next.get()) state_.deferred.post([this, &keypair] { promote(keypair); });
   peer::add_relaxed(peer.stats.rx_bytes, bytes);
-  peer.any_authenticated_packet_received(unit.now_ms_);
-  if (&keypair == peer.current.get() && keypair.wants_rekey_on_receive(unit.now_)) {
+  peer.any_authenticated_packet_received(now.ms);
+  if (&keypair == peer.current.get() && keypair.wants_rekey_on_receive(now.ns)) {
     keypair.rekey_requested_on_receive = true;
     state_.control.peer_event(EventType::kHandshakeNeeded, peer.id);
   }
@@ -298,7 +331,7 @@ void Inbound::promote(peer::Keypair& keypair) {
 
 // The inner packet of a message; empty: it is refused, and counted.
 std::span<uint8_t> Inbound::inner_packet(peer::Peer& peer, const crypto::AeadJob& job, const net::Received& received,
-                                         uint64_t now) {
+                                         const Moment& now) {
   uint8_t* packet = job.data;
   const uint32_t length = ip_length(packet, job.length);
   if (length == 0 || length > job.length) {
@@ -313,7 +346,7 @@ std::span<uint8_t> Inbound::inner_packet(peer::Peer& peer, const crypto::AeadJob
     state_.counters.drop(Drop::kEcnCongestion);
     return {};
   }
-  if (signal_congestion(length, received.waited_ns, now) && !net::mark_congestion(packet)) {
+  if (signal_congestion(length, received.waited_ns + now.held_ns, now.ns) && !net::mark_congestion(packet)) {
     state_.counters.drop(Drop::kCongestion);
     return {};
   }

@@ -28,7 +28,8 @@ Lane::Lane(State& state, NetworkWatch& network, ExclusiveSection& section, uint3
       queues_(state.tun, index),
       writer_(queues_, state.counters),
       outbound_(state, queues_, writer_, index),
-      inbound_(state, outbound_, queues_) {
+      inbound_(state, outbound_, queues_),
+      next_socket_(kUdp4) {
   order_.wake = [this] { poller_.wake(); };
   section_.add(order_);
 }
@@ -56,9 +57,17 @@ void Lane::on_sockets_replaced() {
 
 // --- a unit ---------------------------------------------------------------------------------------------------------
 
+// Units that were read ahead refer to what an exclusive section may change: the lead is kept until they are delivered.
 void Lane::turn(Units& units) {
   std::unique_lock leader(order_.leader);
   if (must_step_back()) return;
+  do {
+    work(units, leader);
+  } while (!units.inbound.empty() && !must_step_back());
+  for (; !units.inbound.empty(); units.inbound.pop()) inbound_.deliver(units.inbound.front());
+}
+
+void Lane::work(Units& units, std::unique_lock<std::mutex>& leader) {
   switch (take(units)) {
     case Taken::kNothing:
       break;
@@ -72,12 +81,14 @@ void Lane::turn(Units& units) {
       break;
     }
     case Taken::kInbound: {
+      InboundUnit& unit = units.inbound.front();
       const TicketLine::Ticket ticket = order_.inbound.draw();
-      if (hands_over(units.inbound.bytes())) leader.unlock();
-      inbound_.open(units.inbound);
+      if (hands_over(unit.bytes())) leader.unlock();
+      inbound_.open(unit);
       order_.inbound.wait(ticket);
-      inbound_.deliver(units.inbound);
+      inbound_.deliver(unit);
       order_.inbound.release();
+      units.inbound.pop();
       break;
     }
     case Taken::kBonds: {
@@ -120,12 +131,8 @@ bool Lane::hands_over(uint32_t bytes) const {
 Lane::Taken Lane::take(Units& units) {
   for (;;) {
     switch (turn_) {
-      case Turn::kUdp4:
-        if (take_inbound(units.inbound, kUdp4)) return Taken::kInbound;
-        next_turn(Turn::kUdp6);
-        break;
-      case Turn::kUdp6:
-        if (take_inbound(units.inbound, kUdp6)) return Taken::kInbound;
+      case Turn::kUdp:
+        if (take_inbound(units.inbound)) return Taken::kInbound;
         next_turn(Turn::kBonds);
         break;
       case Turn::kBonds:
@@ -140,9 +147,9 @@ Lane::Taken Lane::take(Units& units) {
         next_turn(Turn::kPoll);
         break;
       case Turn::kPoll:
-        poll();
-        if ((!may_have_more() && !bonds_due()) || must_step_back()) return Taken::kNothing;
-        next_turn(Turn::kUdp4);
+        poll(units.inbound);
+        if ((!may_have_more() && units.inbound.empty() && !bonds_due()) || must_step_back()) return Taken::kNothing;
+        next_turn(Turn::kUdp);
         break;
     }
   }
@@ -158,14 +165,36 @@ void Lane::next_turn(Turn turn) {
   spent_units_ = spent_packets_ = spent_bytes_ = 0;
 }
 
-bool Lane::take_inbound(InboundUnit& unit, io::Ready bit) {
-  if ((ready_ & bit) == 0 || spent_units_ >= kTurnReceives) return false;
-  net::UdpSockets& sockets = state_.sockets[index_];
-  inbound_.take(bit == kUdp4 ? sockets.v4() : sockets.v6(), unit);
-  if (unit.emptied()) ready_ &= ~bit;
-  // A unit of many receives is a turn.
-  spent_units_ += unit.large() ? 1 : kTurnReceives;
-  return unit.receives() != 0;
+bool Lane::take_inbound(InboundLine& line) {
+  if (spent_units_ >= kTurnReceives) return false;
+  const io::Ready first = std::exchange(next_socket_, next_socket_ ^ kUdp4 ^ kUdp6);
+  bool passed = receive(line, first);
+  passed = receive(line, next_socket_) || passed;
+  if (line.empty()) return false;
+  // A unit of many receives is a turn. What passed the others may already have an answer among what is sparse.
+  spent_units_ += line.front().large() && !passed ? 1 : kTurnReceives;
+  return !passed;
+}
+
+// A unit. Behind a burst all there is, if there is room: to deliver it takes several times as long as to read the next
+// one, and a small packet of another flow is not to wait for that. Returns whether such passed.
+bool Lane::receive(InboundLine& line, io::Ready bit) {
+  bool passed = false;
+  while ((ready_ & bit) != 0 && !line.full() && (line.empty() || line.front().large())) {
+    net::UdpSockets& sockets = state_.sockets[index_];
+    InboundUnit& unit = line.next();
+    inbound_.take(bit == kUdp4 ? sockets.v4() : sockets.v6(), unit);
+    if (unit.receives() != 0) {
+      line.push();
+      if (line.has_room_for_more_than_one()) inbound_.open(unit);
+      if (line.size() > 1 && inbound_.deliver_first(line)) passed = true;
+    }
+    if (unit.emptied()) {
+      if (line.size() <= 1) ready_ &= ~bit;  // else it is asked again before the next is delivered
+      break;
+    }
+  }
+  return passed;
 }
 
 // Ends its turn itself: what comes next depends on whether anything sparse is left.
@@ -199,11 +228,11 @@ bool Lane::spend(const OutboundUnit& unit) {
 }
 
 // Asks the kernel who has packets, and waits for some if nobody is known to have any.
-void Lane::poll() {
+void Lane::poll(const InboundLine& line) {
   if (index_ == 0 && is_due(network_.next_check())) {
     state_.deferred.post([this] { network_.check_sources(); });
   }
-  const io::Ready ready = may_have_more() ? poller_.wait(0) : sleep();
+  const io::Ready ready = may_have_more() || !line.empty() ? poller_.wait(0) : sleep();
   constexpr io::Ready kNetwork = NetworkWatch::kLink | NetworkWatch::kRoute;
   if ((ready & kNetwork) != 0) state_.deferred.post([this, ready] { network_.on_ready(ready); });
   ready_ |= ready & (kUdp4 | kUdp6);

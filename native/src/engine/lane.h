@@ -2,7 +2,7 @@
 // and takes the next unit. Then it gives the lead to another and finishes its unit, in turn with those taken before
 // (leader/follower). With one thread a lane that is run to completion.
 //
-// The order within a round: each socket, what bonds have to do by now (the first lane; after the sockets, so that
+// The order within a round: the sockets, what bonds have to do by now (the first lane; after the sockets, so that
 // nothing that has come already is reported missing when this machine was slow), then what is sparse in the TUN, then
 // its bulk, then the kernel is asked who has more. While sparse packets are left no bulk passes them, as they may be of
 // the same flow.
@@ -24,13 +24,16 @@ namespace weft::engine {
 
 // The memory that a thread works with.
 struct Units {
-  // `ring` null: without io_uring.
-  explicit Units(std::unique_ptr<io::Uring> ring)
-      : uring(std::move(ring)), outbound(uring.get()), inbound(uring.get()) {}
+  // `ring` null: without io_uring. `alone`: the lane has no other thread, and its sockets may be read on before what
+  // was taken is delivered.
+  Units(std::unique_ptr<io::Uring> ring, bool alone)
+      : uring(std::move(ring)), outbound(uring.get()), inbound(uring.get(), alone ? kReadAhead : 1) {}
+
+  static constexpr uint32_t kReadAhead = 16;
 
   std::unique_ptr<io::Uring> uring;
   OutboundUnit outbound;
-  InboundUnit inbound;
+  InboundLine inbound;
 };
 
 class Lane {
@@ -41,7 +44,8 @@ class Lane {
   // Returns 0 or an errno.
   int open();
 
-  // One unit, or one wait, by the calling thread; returns early if leaders are to step back.
+  // One unit, or one wait, by the calling thread, or as many units as were read ahead; returns early if leaders are to
+  // step back.
   void turn(Units& units);
   // Ends the wait of the leader. From any thread.
   void wake() { poller_.wake(); }
@@ -61,7 +65,7 @@ class Lane {
  private:
   enum class Taken : uint8_t { kNothing, kOutbound, kInbound, kBonds };
   // Whose turn in a round it is.
-  enum class Turn : uint8_t { kUdp4, kUdp6, kBonds, kSparse, kBulk, kPoll };
+  enum class Turn : uint8_t { kUdp, kBonds, kSparse, kBulk, kPoll };
 
   // ICMP answers for the host's stack.
   struct TunWriter : tun::TunSink {
@@ -73,13 +77,15 @@ class Lane {
     Counters& counters;
   };
 
+  void work(Units& units, std::unique_lock<std::mutex>& leader);
   Taken take(Units& units);
-  bool take_inbound(InboundUnit& unit, io::Ready bit);
+  bool take_inbound(InboundLine& line);
+  bool receive(InboundLine& line, io::Ready bit);
   bool take_sparse(OutboundUnit& unit);
   bool take_bulk(OutboundUnit& unit);
   bool spend(const OutboundUnit& unit);
   void next_turn(Turn turn);
-  void poll();
+  void poll(const InboundLine& line);
   io::Ready sleep();
   uint64_t time_to_sleep() const;
   bool bonds_due() const;
@@ -104,7 +110,8 @@ class Lane {
   Inbound inbound_;
 
   // Of the leader.
-  io::Ready ready_ = 0;  // sockets that may have something
+  io::Ready ready_ = 0;    // sockets that may have something
+  io::Ready next_socket_;  // of both
   Turn turn_ = Turn::kPoll;
   uint32_t spent_units_ = 0;  // in this turn
   uint32_t spent_packets_ = 0;

@@ -15,9 +15,11 @@ inline constexpr uint32_t kDataHeaderSize = 16;                  // type, receiv
 inline constexpr uint32_t kDataOverhead = kDataHeaderSize + 16;  // and the tag
 inline constexpr uint32_t kDataType = 4;
 
-// To a multiple of 16, but not past the MTU (whitepaper 5.4.6; the kernel module's calculate_skb_padding).
+// What messages are padded to.
+inline constexpr uint32_t kPadding = 16;
+
+// To a multiple of it, but not past the MTU (whitepaper 5.4.6; the kernel module's calculate_skb_padding).
 inline uint32_t padded_length(uint32_t length, uint32_t mtu) {
-  constexpr uint32_t kPadding = 16;
   const uint32_t rounded = (length + kPadding - 1) & ~(kPadding - 1);
   return std::max(length, std::min(rounded, mtu));
 }

@@ -20,17 +20,6 @@ constexpr uint8_t kTcpAck = 0x10;
 
 inline bool is_v4(const uint8_t* ip) { return ip[0] >> 4 == 4; }
 
-// Next headers behind which a transport header or a fragment may stand (RFC 8200 4.1).
-inline bool is_extension_header(uint8_t next) {
-  return next == 0 || next == 43 || next == 44 || next == 51 || next == 60 || next == 135 || next == 139 || next == 140;
-}
-
-// Spreads flows over 32 bits. Not keyed: colliding flows are told apart by same_flow() and cost one comparison more.
-inline uint32_t flow_hash(uint64_t addresses, uint32_t ports, uint8_t protocol) {
-  const uint64_t h = (addresses ^ (uint64_t{ports} << 8) ^ protocol) * 0x9e3779b97f4a7c15;
-  return static_cast<uint32_t>(h >> 32);
-}
-
 // What all packets of a super-packet share in the IP header: TOS or traffic class, flow label, TTL or hop limit, DF.
 inline bool same_ip_fields(const uint8_t* a, const uint8_t* b) {
   if (is_v4(a)) {
@@ -50,51 +39,38 @@ inline bool same_tcp_fields(const uint8_t* a, const uint8_t* b, uint32_t header_
 
 }  // namespace
 
-// kOther: no TCP or UDP, a flow of its own that never merges. kUnknown: may belong to any flow.
-GroMerger::FlowOf GroMerger::parse(uint8_t* data, uint32_t length, Packet& packet) {
-  uint64_t addresses;
-  if (length >= kIpv4Header && is_v4(data)) {
-    if ((data[0] & 15) != kIpv4Header / 4 || load_be16(data + 2) != length) return FlowOf::kUnknown;
-    if (load_be16(data + 6) & 0x3fff) return FlowOf::kUnknown;
-    packet.protocol = data[9];
-    packet.transport = kIpv4Header;
-    addresses = load<uint64_t>(data + 12);
-  } else if (length >= kIpv6Header && data[0] >> 4 == 6) {
-    if (load_be16(data + 4) + kIpv6Header != length || is_extension_header(data[6])) return FlowOf::kUnknown;
-    packet.protocol = data[6];
-    packet.transport = kIpv6Header;
-    addresses = load<uint64_t>(data + 8) ^ std::rotl(load<uint64_t>(data + 16), 1) ^
-                std::rotl(load<uint64_t>(data + 24), 2) ^ std::rotl(load<uint64_t>(data + 32), 3);
-  } else {
-    return FlowOf::kUnknown;
-  }
-  const bool tcp = packet.protocol == kProtocolTcp;
-  if (!tcp && packet.protocol != kProtocolUdp) return FlowOf::kOther;
-  if (packet.transport + (tcp ? kTcpHeader : kUdpHeader) > length) return FlowOf::kUnknown;
+// Of TCP and UDP all of `packet`, else nothing.
+FlowKey::Kind GroMerger::parse(uint8_t* data, uint32_t length, Packet& packet) {
+  const FlowKey key = flow_key(data, length);
+  if (key.kind != FlowKey::Kind::kTransport) return key.kind;
   packet.data = data;
   packet.length = length;
-  packet.hash = flow_hash(addresses, load<uint32_t>(data + packet.transport), packet.protocol);
-  return tcp ? parse_tcp(packet) : parse_udp(packet);
+  packet.transport = key.transport;
+  packet.hash = key.hash;
+  packet.protocol = key.protocol;
+  if (key.protocol == kProtocolTcp)
+    parse_tcp(packet);
+  else
+    parse_udp(packet);
+  return key.kind;
 }
 
-GroMerger::FlowOf GroMerger::parse_tcp(Packet& packet) {
+void GroMerger::parse_tcp(Packet& packet) {
   const uint8_t* tcp = packet.data + packet.transport;
   const uint32_t tcp_header = (tcp[12] >> 4) * 4u;
   packet.header_length = packet.transport + tcp_header;
   packet.seedable = tcp_header >= kTcpHeader && packet.header_length <= packet.length;
   packet.mergeable = packet.seedable && packet.header_length < packet.length && (tcp[13] & ~kTcpPsh) == kTcpAck;
   packet.pushed = (tcp[13] & kTcpPsh) != 0;
-  return FlowOf::kTransport;
 }
 
-GroMerger::FlowOf GroMerger::parse_udp(Packet& packet) {
+void GroMerger::parse_udp(Packet& packet) {
   const uint8_t* udp = packet.data + packet.transport;
   packet.header_length = packet.transport + kUdpHeader;
   // Checksum 0: the sender computed none, and none may be added (RFC 6935 tunnels; RFC 768).
   packet.seedable = load_be16(udp + 4) == packet.length - packet.transport && load<uint16_t>(udp + kUdpChecksum) != 0;
   packet.mergeable = packet.seedable && packet.header_length < packet.length;
   packet.pushed = false;
-  return FlowOf::kTransport;
 }
 
 bool GroMerger::same_flow(const Packet& a, const Packet& b) {
@@ -199,9 +175,9 @@ void GroMerger::write_alone(uint8_t* data, uint32_t length, VirtioHeader header)
 void GroMerger::push(uint8_t* data, uint32_t length) {
   ++packets_;
   Packet packet;
-  const FlowOf kind = parse(data, length, packet);
-  if (kind != FlowOf::kTransport) {
-    if (kind == FlowOf::kUnknown) flush();
+  const FlowKey::Kind kind = parse(data, length, packet);
+  if (kind != FlowKey::Kind::kTransport) {
+    if (kind == FlowKey::Kind::kUnknown) flush();
     write_alone(data, length, VirtioHeader{});
     return;
   }

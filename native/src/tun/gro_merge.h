@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 
+#include "tun/flow.h"
 #include "tun/virtio.h"
 
 namespace weft::tun {
@@ -61,7 +62,6 @@ class GroMerger {
     bool mergeable;  // carries data and nothing else that the receiver must see packet by packet
     bool pushed;     // TCP PSH: nothing may follow
   };
-  enum class FlowOf : uint8_t { kTransport, kOther, kUnknown };
 
   // An open super-packet. Candidates are compared with the header of the first packet, in place.
   struct Flow {
@@ -72,9 +72,9 @@ class GroMerger {
     std::array<iovec, 1 + kMaxSegments> iov;  // iov[0]: the VirtioHeader
   };
 
-  static FlowOf parse(uint8_t* data, uint32_t length, Packet& packet);
-  static FlowOf parse_tcp(Packet& packet);
-  static FlowOf parse_udp(Packet& packet);
+  static FlowKey::Kind parse(uint8_t* data, uint32_t length, Packet& packet);
+  static void parse_tcp(Packet& packet);
+  static void parse_udp(Packet& packet);
   static bool same_flow(const Packet& a, const Packet& b);
   static bool can_append(const Flow& flow, const Packet& packet);
   static VirtioHeader seed(const Packet& packet, uint32_t total_length);
