@@ -338,6 +338,16 @@ TEST(BondSender, APathThatHasBecomeLossyAndThinIsLeftOut) {
   EXPECT_EQ(rig.sender.active(), 0b10);
 }
 
+// What it carries beside a path that is thin itself says nothing of what it adds to the best.
+TEST(BondSender, AThinLossyPathIsLeftOutBesideAnotherThinOne) {
+  Rig rig({link(100e6, 10), link(40e6, 25), link(6e6, 25)});
+  rig.load(150e6, 3 * kNanosPerSecond);
+  rig.links[1].rate = 4e6;
+  rig.links[1].lose_every = 100;
+  rig.load(150e6, 8 * kNanosPerSecond);
+  EXPECT_EQ(rig.sender.status(rig.now, 1).reason, Reason::kApart);
+}
+
 // What a flow gets over the near one is little: bulk goes by the far one, calls do not.
 TEST(BondSender, AFarPathThatCarriesMuchMoreThanALossyOneGetsTheBulk) {
   Rig rig({link(4e6, 10), link(40e6, 300)});

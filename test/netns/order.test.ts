@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, vi } from 'vitest';
 import { type Namespace, type Network, test } from './harness.js';
-import { until } from './process.js';
+import { check, until } from './process.js';
 import { pair } from './topology.js';
 import { iperf } from './traffic.js';
 
@@ -30,6 +30,15 @@ async function sendMix(
   return JSON.parse(receiver.output.trim().split('\n').at(-1) ?? '') as MixReport;
 }
 
+/**
+ * One CPU takes all that comes by the link. Else every CPU has a backlog of its own for what is sent from it, and the
+ * kernel lets segments pass each other where an engine's threads send by turns from several.
+ */
+async function useOneBacklog({ name }: Namespace): Promise<void> {
+  const script = 'for f in /sys/class/net/veth0/queues/rx-*/rps_cpus; do echo 1 > "$f"; done';
+  await check(['ip', 'netns', 'exec', name, 'sh', '-ec', script]);
+}
+
 /** How often the kernel, as the sender of a TCP stream, saw that segments had changed places. */
 async function reorderingsSeen(namespace: Namespace): Promise<number> {
   const lines = (await namespace.check(['cat', '/proc/net/netstat'])).split('\n');
@@ -53,6 +62,7 @@ describe('order', { timeout: 90_000 }, () => {
     vi.stubEnv('WEFT_ENGINE', engine);
     vi.stubEnv('WEFT_WORKERS', threads);
     const [a, b] = await pair(net);
+    await Promise.all([a, b].map((side) => useOneBacklog(side.namespace)));
     const stream = iperf(net, b.namespace, a.namespace, b.inner6, {
       amount: '600M',
       args: ['-P', '4'],

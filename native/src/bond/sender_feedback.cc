@@ -48,12 +48,9 @@ bool far_behind(const SenderPath& far, const SenderPath& near) {
 }
 
 // Whether it carries little beside the other: it never did more, or has not for a while.
-bool carries_little(uint64_t now, SenderPath& path, const SenderPath& beside) {
+bool carries_little(uint64_t now, const SenderPath& path, const SenderPath& beside) {
   const double little = kLittle * beside.rate.best_delivered();
-  if (path.rate.rate() >= little) {
-    path.not_little_ns = now;
-    return false;
-  }
+  if (path.rate.rate() >= little) return false;
   return path.rate.best_delivered() < little || now - path.not_little_ns > kLittleForNs;
 }
 
@@ -187,6 +184,13 @@ void Sender::set_apart(uint64_t now) {
     if (!has(validated_, i) || paths_[i]->apart_until_ns == 0 || now < paths_[i]->apart_until_ns) continue;
     paths_[i]->apart_until_ns = 0;
     paths_[i]->not_little_ns = now;
+  }
+  for (PathId i = 0; i < kMaxPaths; ++i) {
+    double best = 0;
+    for (PathId j = 0; j < kMaxPaths; ++j) {
+      if (j != i && has(usable_, j)) best = std::max(best, paths_[j]->rate.best_delivered());
+    }
+    if (has(usable_, i) && paths_[i]->rate.rate() >= kLittle * best) paths_[i]->not_little_ns = now;
   }
   for (PathId i = 0; i < kMaxPaths; ++i) {
     for (PathId j = 0; j < kMaxPaths; ++j) {

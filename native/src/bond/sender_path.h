@@ -48,7 +48,7 @@ struct SenderPath {
 
   uint64_t full_ns = 0;         // when it last was: it had a long queue, or had just begun
   uint64_t apart_until_ns = 0;  // it would cost a flow more than it adds: left out of the aggregate
-  uint64_t not_little_ns = 0;   // when it last was believed to carry more than little beside the others
+  uint64_t not_little_ns = 0;   // when it last was believed to carry more than little beside the best of the others
   bool outdone = false;         // then: by a path that is much farther and carries more; calls still go by this one
 
   uint64_t sent_bytes = 0, sent_packets = 0;

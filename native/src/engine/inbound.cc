@@ -38,18 +38,18 @@ Inbound::Inbound(State& state, Outbound& outbound, TunQueues& queues)
       bond_(state, merger_, tun_) {}
 
 // Single datagrams are asked for by the dozen; those that come merged already, one burst at a time.
-void Inbound::take(net::UdpSocket& socket, InboundUnit& unit) {
+void Inbound::take(net::UdpSocket& socket, InboundUnit& unit, uint32_t most) {
   unit.clear();
   uint32_t calls = 0;
   uint32_t& expected = expected_length_[socket.is_v4() ? 0 : 1];
   do {
     const uint32_t room = (InboundUnit::kBytes - unit.bytes_) / expected;
-    const uint32_t asked = std::clamp(room, 1u, InboundUnit::kDatagrams - unit.receives_);
+    const uint32_t asked = std::clamp(room, 1u, most - unit.receives_);
     const uint32_t got = unit.receive(socket, asked);
     calls += got != 0 ? 1 : 0;
     unit.emptied_ = got < asked;
     if (got != 0) expected = std::max(unit.took(got), expected / 2);
-  } while (!unit.emptied_ && !unit.large_ && unit.datagrams_ < InboundUnit::kDatagrams &&
+  } while (!unit.emptied_ && !unit.large_ && unit.receives_ < most && unit.datagrams_ < InboundUnit::kDatagrams &&
            unit.bytes_ + expected <= InboundUnit::kBytes);
   if (calls == 0) return;
   state_.counters.count(Stat::kReceiveCalls, calls);
@@ -137,21 +137,23 @@ void Inbound::take_gossip(const uint8_t* message, uint32_t length, const net::Pa
   }
 }
 
-void Inbound::deliver(InboundUnit& unit) { deliver(unit.messages_, unit); }
+void Inbound::deliver(InboundUnit& unit) { deliver(unit.messages_, unit, false); }
 
-// `unit`: what they came in.
-void Inbound::deliver(DataMessages& messages, const InboundUnit& unit) {
+// `unit`: what they came in. Returns how many packets the host got.
+uint64_t Inbound::deliver(DataMessages& messages, const InboundUnit& unit, bool passing) {
   const uint64_t packets = merger_.packets();
   const uint64_t writes = merger_.writes();
   const uint64_t ns = now_ns();
-  const Moment now{ns, to_millis(ns), ns - unit.now_};
+  const Moment now{ns, to_millis(ns), ns - unit.now_, passing};
   tun_.begin(unit.uring_);
   for (size_t i = 0; i < messages.jobs.size();) i = deliver_run(messages, now, i);
   merger_.flush();  // which refers to the unit's memory
   tun_.flush();
-  if (merger_.packets() == packets) return;
-  state_.counters.count(Stat::kTunWritePackets, merger_.packets() - packets);
+  const uint64_t delivered = merger_.packets() - packets;
+  if (delivered == 0) return 0;
+  state_.counters.count(Stat::kTunWritePackets, delivered);
   state_.counters.count(Stat::kTunWrites, merger_.writes() - writes);
+  return delivered;
 }
 
 namespace {
@@ -207,9 +209,9 @@ bool Inbound::deliver_first(InboundLine& line) {
   newest.jobs.resize(kept);
   newest.origins.resize(kept);
   if (first_.jobs.empty()) return false;
-  deliver(first_, line.back());
-  state_.counters.count(Stat::kReceivedFirst, first_.jobs.size());
-  return true;
+  const uint64_t delivered = deliver(first_, line.back(), true);
+  state_.counters.count(Stat::kReceivedFirst, delivered);
+  return delivered != 0;
 }
 
 // The messages from `first` on that came under one keypair by one path. Returns the first that did not.
@@ -346,7 +348,9 @@ std::span<uint8_t> Inbound::inner_packet(peer::Peer& peer, const crypto::AeadJob
     state_.counters.drop(Drop::kEcnCongestion);
     return {};
   }
-  if (signal_congestion(length, received.waited_ns + now.held_ns, now.ns) && !net::mark_congestion(packet)) {
+  // What passes the queue says nothing of how long it is.
+  const bool signals = !now.passing && signal_congestion(length, received.waited_ns + now.held_ns, now.ns);
+  if (signals && !net::mark_congestion(packet)) {
     state_.counters.drop(Drop::kCongestion);
     return {};
   }

@@ -35,13 +35,17 @@ class Inbound {
   // `queues` take the packets; `outbound` is the lane's.
   Inbound(State& state, Outbound& outbound, TunQueues& queues);
 
-  // Stage one, by the leader. The unit is empty if there was nothing.
-  void take(net::UdpSocket& socket, InboundUnit& unit);
+  // What a unit that is read ahead may hold. A line then has fewer datagrams than the replay filter's window, and its
+  // memory has a bound, whatever comes.
+  static constexpr uint32_t kReceivesAhead = 4;
+
+  // Stage one, by the leader. The unit is empty if there was nothing. `most`: receives.
+  void take(net::UdpSocket& socket, InboundUnit& unit, uint32_t most = InboundUnit::kDatagrams);
   // The others. To open it again does nothing.
   void open(InboundUnit& unit);
   void deliver(InboundUnit& unit);
   // Of the newest unit of a line, opened as the others, the small packets of flows of which nothing waits before them:
-  // they need not wait for bulk. Whether there were any.
+  // they need not wait for bulk. Whether the host got any.
   bool deliver_first(InboundLine& line);
 
   // With its mutex, in turn with what is delivered: what its bond has to deliver by now.
@@ -57,6 +61,7 @@ class Inbound {
     uint64_t ns;
     double ms;
     uint64_t held_ns;  // since it was taken
+    bool passing;      // others that wait
   };
 
   void split(InboundUnit& unit, const net::Received& received);
@@ -64,7 +69,7 @@ class Inbound {
   void take_handshake(const uint8_t* message, uint32_t length, net::Kind kind, const net::Path& path, uint64_t now);
   void take_gossip(const uint8_t* message, uint32_t length, const net::Path& path, uint64_t now);
   static const tun::FlowSet& flows_of(InboundUnit& unit);
-  void deliver(DataMessages& messages, const InboundUnit& unit);
+  uint64_t deliver(DataMessages& messages, const InboundUnit& unit, bool passing);
   size_t deliver_run(DataMessages& messages, const Moment& now, size_t first);
   template <typename OnReplay>
   uint64_t accept(std::span<crypto::AeadJob> jobs, peer::Keypair& keypair, OnReplay on_replay);

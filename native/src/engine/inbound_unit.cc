@@ -24,7 +24,6 @@ void DataMessages::add(const crypto::AeadJob& job, const Origin& origin) {
 
 void InboundUnit::clear() {
   now_ = now_ns();
-  now_ms_ = to_millis(now_);
   receives_ = datagrams_ = bytes_ = 0;
   large_ = emptied_ = opened_ = flows_known_ = false;
 }

@@ -39,12 +39,15 @@ class InboundUnit {
   bool large() const { return large_; }
   // The socket had no more.
   bool emptied() const { return emptied_; }
+  // Opened, and nothing of it is left to be delivered.
+  bool done() const { return opened_ && messages_.jobs.empty(); }
 
- private:
-  friend class Inbound;
   // Enough for the AEAD to work on many lanes, and for a super-packet.
   static constexpr uint32_t kDatagrams = 64;
   static constexpr uint32_t kBytes = 64 * 1024;
+
+ private:
+  friend class Inbound;
 
   void clear();
   uint32_t receive(net::UdpSocket& socket, uint32_t count);
@@ -52,7 +55,6 @@ class InboundUnit {
 
   io::Uring* uring_;
   uint64_t now_ = 0;  // when it was taken
-  double now_ms_ = 0;
   net::ReceiveBuffer received_;
   uint32_t receives_ = 0;
   uint32_t datagrams_ = 0;
@@ -73,7 +75,8 @@ class InboundLine {
 
   bool empty() const { return size_ == 0; }
   bool full() const { return size_ == units_.size(); }
-  bool has_room_for_more_than_one() const { return units_.size() > 1; }
+  // Whether it has room for more than one.
+  bool reads_ahead() const { return units_.size() > 1; }
   uint32_t size() const { return size_; }
   // 0 is the oldest.
   InboundUnit& operator[](uint32_t i) { return units_[(head_ + i) % units_.size()]; }
@@ -84,6 +87,7 @@ class InboundLine {
   InboundUnit& next() { return (*this)[size_]; }
   void push() { ++size_; }
   void pop();
+  void pop_back() { --size_; }
 
  private:
   std::deque<InboundUnit> units_;

@@ -64,7 +64,7 @@ void Lane::turn(Units& units) {
   do {
     work(units, leader);
   } while (!units.inbound.empty() && !must_step_back());
-  for (; !units.inbound.empty(); units.inbound.pop()) inbound_.deliver(units.inbound.front());
+  deliver_line(units.inbound);
 }
 
 void Lane::work(Units& units, std::unique_lock<std::mutex>& leader) {
@@ -92,7 +92,8 @@ void Lane::work(Units& units, std::unique_lock<std::mutex>& leader) {
       break;
     }
     case Taken::kBonds: {
-      // In turn with both directions.
+      // In turn with both directions. What has come already is not to be reported missing.
+      deliver_line(units.inbound);
       const TicketLine::Ticket outbound = order_.outbound.draw();
       const TicketLine::Ticket inbound = order_.inbound.draw();
       order_.outbound.wait(outbound);
@@ -167,27 +168,33 @@ void Lane::next_turn(Turn turn) {
 
 bool Lane::take_inbound(InboundLine& line) {
   if (spent_units_ >= kTurnReceives) return false;
+  const bool both = (ready_ & kUdp4) != 0 && (ready_ & kUdp6) != 0;
   const io::Ready first = std::exchange(next_socket_, next_socket_ ^ kUdp4 ^ kUdp6);
   bool passed = receive(line, first);
   passed = receive(line, next_socket_) || passed;
-  if (line.empty()) return false;
-  // A unit of many receives is a turn. What passed the others may already have an answer among what is sparse.
-  spent_units_ += line.front().large() && !passed ? 1 : kTurnReceives;
-  return !passed;
+  // What passed the others may already have an answer among what is sparse: bulk gives way, every other time.
+  gave_way_ = passed && !gave_way_;
+  if (gave_way_ || line.empty()) return false;
+  // A unit of many receives is a socket's turn.
+  spent_units_ += line.front().large() ? 1 : both ? kTurnReceives / 2 : kTurnReceives;
+  return true;
 }
 
 // A unit. Behind a burst all there is, if there is room: to deliver it takes several times as long as to read the next
 // one, and a small packet of another flow is not to wait for that. Returns whether such passed.
 bool Lane::receive(InboundLine& line, io::Ready bit) {
   bool passed = false;
-  while ((ready_ & bit) != 0 && !line.full() && (line.empty() || line.front().large())) {
+  for (uint32_t i = 0; i < Units::kReadAhead && (ready_ & bit) != 0; ++i) {
+    if (line.full() || (!line.empty() && !line.front().large())) break;
     net::UdpSockets& sockets = state_.sockets[index_];
     InboundUnit& unit = line.next();
-    inbound_.take(bit == kUdp4 ? sockets.v4() : sockets.v6(), unit);
+    net::UdpSocket& socket = bit == kUdp4 ? sockets.v4() : sockets.v6();
+    inbound_.take(socket, unit, line.empty() ? InboundUnit::kDatagrams : Inbound::kReceivesAhead);
     if (unit.receives() != 0) {
       line.push();
-      if (line.has_room_for_more_than_one()) inbound_.open(unit);
+      if (line.reads_ahead()) inbound_.open(unit);
       if (line.size() > 1 && inbound_.deliver_first(line)) passed = true;
+      if (line.size() > 1 && unit.done()) line.pop_back();
     }
     if (unit.emptied()) {
       if (line.size() <= 1) ready_ &= ~bit;  // else it is asked again before the next is delivered
@@ -195,6 +202,10 @@ bool Lane::receive(InboundLine& line, io::Ready bit) {
     }
   }
   return passed;
+}
+
+void Lane::deliver_line(InboundLine& line) {
+  for (; !line.empty(); line.pop()) inbound_.deliver(line.front());
 }
 
 // Ends its turn itself: what comes next depends on whether anything sparse is left.

@@ -44,8 +44,8 @@ class Lane {
   // Returns 0 or an errno.
   int open();
 
-  // One unit, or one wait, by the calling thread, or as many units as were read ahead; returns early if leaders are to
-  // step back.
+  // One unit, or one wait, by the calling thread; if that leaves units read ahead, on until none is left. Returns early
+  // if leaders are to step back.
   void turn(Units& units);
   // Ends the wait of the leader. From any thread.
   void wake() { poller_.wake(); }
@@ -81,6 +81,7 @@ class Lane {
   Taken take(Units& units);
   bool take_inbound(InboundLine& line);
   bool receive(InboundLine& line, io::Ready bit);
+  void deliver_line(InboundLine& line);
   bool take_sparse(OutboundUnit& unit);
   bool take_bulk(OutboundUnit& unit);
   bool spend(const OutboundUnit& unit);
@@ -112,6 +113,7 @@ class Lane {
   // Of the leader.
   io::Ready ready_ = 0;    // sockets that may have something
   io::Ready next_socket_;  // of both
+  bool gave_way_ = false;  // the sockets' last turn ended before it had begun
   Turn turn_ = Turn::kPoll;
   uint32_t spent_units_ = 0;  // in this turn
   uint32_t spent_packets_ = 0;

@@ -41,8 +41,9 @@ class FlowSet {
 
  private:
   static constexpr uint32_t kWords = 64;
-  static uint32_t word(const FlowKey& key) { return key.hash / 64 % kWords; }
-  static uint64_t bit(const FlowKey& key) { return uint64_t{1} << (key.hash % 64); }
+  // By the upper bits, in which all that was hashed meets.
+  static uint32_t word(const FlowKey& key) { return key.hash >> 26; }
+  static uint64_t bit(const FlowKey& key) { return uint64_t{1} << (key.hash >> 20 & 63); }
 
   bool any_ = false;  // may be a member
   std::array<uint64_t, kWords> words_{};
