@@ -28,6 +28,16 @@ uint32_t ip_length(const uint8_t* packet, uint32_t length) {
   }
 }
 
+// What an opened message may be passed by, or pass: bonds have an order of their own.
+bool is_in_flow(const crypto::AeadJob& job, const DataMessages::Origin& origin) {
+  return job.ok && job.length != 0 && !origin.keypair->peer->bond;
+}
+
+tun::FlowKey flow_of(const crypto::AeadJob& job) {
+  const uint32_t length = ip_length(job.data, job.length);
+  return tun::flow_key(job.data, std::min(length, job.length));
+}
+
 }  // namespace
 
 Inbound::Inbound(State& state, Outbound& outbound, TunQueues& queues)
@@ -155,20 +165,6 @@ uint64_t Inbound::deliver(DataMessages& messages, const InboundUnit& unit, bool 
   state_.counters.count(Stat::kTunWrites, merger_.writes() - writes);
   return delivered;
 }
-
-namespace {
-
-// What an opened message may be passed by, or pass: bonds have an order of their own.
-bool is_in_flow(const crypto::AeadJob& job, const DataMessages::Origin& origin) {
-  return job.ok && job.length != 0 && !origin.keypair->peer->bond;
-}
-
-tun::FlowKey flow_of(const crypto::AeadJob& job) {
-  const uint32_t length = ip_length(job.data, job.length);
-  return tun::flow_key(job.data, std::min(length, job.length));
-}
-
-}  // namespace
 
 const tun::FlowSet& Inbound::flows_of(InboundUnit& unit) {
   if (!std::exchange(unit.flows_known_, true)) {
