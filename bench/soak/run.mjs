@@ -37,7 +37,8 @@ const USAGE = `usage: sudo bench/soak/run.mjs [options]
   --load tcp|none         tcp (default): four streams each way at full rate; none: only the stream
                           of datagrams, so that any loss at a rekey is the rekey's
   --pps N                 rate of that stream (default 2000; 20000 without load)
-  --mode offloads|wire    veth, as in bench/throughput
+  --mode offloads|wire|wire-gro
+                          veth, as in bench/throughput
   --json FILE             write samples and verdict
   --html FILE             write the report with charts
 `;

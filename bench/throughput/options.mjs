@@ -7,6 +7,7 @@ import { TESTS } from './measurements.mjs';
 import { VETH_MODES } from './topology.mjs';
 
 const BOTH_CC = ['cubic', 'bbr'];
+const BOTH_MODES = ['offloads', 'wire'];
 
 /**
  * `plan`: which tests run in which veth mode. --tests and --mode replace it by their product, --cc
@@ -25,7 +26,7 @@ const PRESETS = {
     seconds: 4,
     candidates: ['plain', 'kernel', 'wireguard-go', 'boringtun', 'gotatun', 'weft'],
     congestion: BOTH_CC,
-    plan: VETH_MODES.map((mode) => ({ mode, tests: Object.keys(TESTS) })),
+    plan: BOTH_MODES.map((mode) => ({ mode, tests: Object.keys(TESTS) })),
   },
   goals: {
     rounds: 5,
@@ -54,8 +55,9 @@ Prints a table: median [lowest-highest] of the rounds, and the ratio to the base
   --candidate NAME=script:PATH
                           one more: a program that brings up a tunnel by itself (bench/README.md)
   --baseline NAME         whom the ratios refer to (default wireguard-go)
-  --mode offloads|wire|both
-                          veth with its offloads, or with tx-udp-segmentation off, as on a wire
+  --mode offloads|wire|wire-gro|both
+                          veth with its offloads; with tx-udp-segmentation off, as on a wire; the
+                          same with GRO where it ends, as network cards have it; the first two
   --cc cubic|bbr|both     TCP congestion control of the test streams
   --lxc                   run the implementations in LXC containers
   --json FILE             write all samples and the summary
@@ -86,10 +88,11 @@ function choices(name, chosen, allowed) {
   return chosen;
 }
 
-const oneOrBoth = (name, text, both) => choices(name, text === 'both' ? both : [text], both);
+const oneOrBoth = (name, text, both, all = both) =>
+  choices(name, text === 'both' ? both : [text], all);
 
 function chosenPlan(values, preset) {
-  const modes = values.mode ? oneOrBoth('mode', values.mode, VETH_MODES) : null;
+  const modes = values.mode ? oneOrBoth('mode', values.mode, BOTH_MODES, VETH_MODES) : null;
   const tests = values.tests
     ? choices('tests', list(values.tests), Object.keys(TESTS))
     : [...new Set(preset.plan.flatMap((step) => step.tests))];

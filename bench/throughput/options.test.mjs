@@ -21,6 +21,7 @@ describe('parseOptions', () => {
     ]);
     expect(options.congestion).toEqual(['bbr']);
     expect(options.rounds).toBe(2);
+    expect(parseOptions(['--mode', 'wire-gro']).plan[0].mode).toBe('wire-gro');
   });
 
   it('takes further candidates', () => {

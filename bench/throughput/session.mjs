@@ -35,7 +35,7 @@ function networkNamespace(pid) {
 export class Session {
   /**
    * @param {import('./candidates.mjs').Candidate} candidate
-   * @param {'offloads' | 'wire'} mode
+   * @param {'offloads' | 'wire' | 'wire-gro'} mode
    * @param {{lxc: boolean}} options lxc: start the processes in LXC containers
    */
   constructor(candidate, mode, options) {

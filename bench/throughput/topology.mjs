@@ -12,9 +12,10 @@ export const WIRE_PORT = 51820;
 
 /**
  * veth modes. `offloads`: a UDP super-packet crosses the veth whole, as between two virtual
- * machines. `wire`: it is cut into datagrams before the veth, as on a real link.
+ * machines. `wire`: it is cut into datagrams before the veth, as on a real link. `wire-gro`: the
+ * receiver joins them again, as a network card's driver does, and a veth only if told to.
  */
-export const VETH_MODES = ['offloads', 'wire'];
+export const VETH_MODES = ['offloads', 'wire', 'wire-gro'];
 
 /**
  * One end of the wire.
@@ -25,7 +26,7 @@ export const VETH_MODES = ['offloads', 'wire'];
 const created = new Set();
 
 /**
- * @param {'offloads' | 'wire'} mode
+ * @param {'offloads' | 'wire' | 'wire-gro'} mode
  * @returns {Promise<{a: End, b: End}>}
  */
 export async function createTopology(mode) {
@@ -49,9 +50,10 @@ export async function createTopology(mode) {
     await run(['ip', '-n', netns, 'addr', 'add', `${wireAddress}/24`, 'dev', 'eth0']);
     await run(['ip', '-n', netns, 'link', 'set', 'lo', 'up']);
     await run(['ip', '-n', netns, 'link', 'set', 'eth0', 'up']);
-    if (mode === 'wire') {
-      await run(inside(netns, ['ethtool', '-K', 'eth0', 'tx-udp-segmentation', 'off']));
-    }
+    const settings = mode === 'offloads' ? [] : ['tx-udp-segmentation', 'off'];
+    // A veth leaves UDP to GRO only where it may also be forwarded; a card's driver needs no such.
+    if (mode === 'wire-gro') settings.push('gro', 'on', 'rx-udp-gro-forwarding', 'on');
+    if (settings.length > 0) await run(inside(netns, ['ethtool', '-K', 'eth0', ...settings]));
   }
   return { a, b };
 }

@@ -118,6 +118,13 @@ TEST_F(TunQueuesTest, WhatAFlowSentAsSparseIsFoundBeforeItsBulk) {
   EXPECT_EQ(queues->sparse_waiting(), 0u);
 }
 
+TEST_F(TunQueuesTest, AFlowMaySendForMillisecondsWhileNobodyReads) {
+  for (uint32_t i = 0; i < tun::Steering::kQueuePackets; ++i) send(6000, i, 32);
+  const auto out = drain();
+  ASSERT_EQ(out.size(), tun::Steering::kQueuePackets);
+  for (uint32_t i = 0; i < out.size(); ++i) ASSERT_EQ(out[i].number, i);
+}
+
 TEST_F(TunQueuesTest, AFloodOfSmallPacketsIsBulk) {
   for (uint32_t i = 0; i < 300; ++i) send(6000, i, 32);
   send(53, 999, 40);

@@ -60,10 +60,7 @@ void Lane::on_sockets_replaced() {
 // Units that were read ahead refer to what an exclusive section may change: the lead is kept until they are delivered.
 void Lane::turn(Units& units) {
   std::unique_lock leader(order_.leader);
-  if (must_step_back()) return;
-  do {
-    work(units, leader);
-  } while (!units.inbound.empty() && !must_step_back());
+  while (leader.owns_lock() && !must_step_back()) work(units, leader);
   deliver_line(units.inbound);
 }
 
@@ -75,7 +72,7 @@ void Lane::work(Units& units, std::unique_lock<std::mutex>& leader) {
       const TicketLine::Ticket ticket = order_.outbound.draw();
       if (hands_over(units.outbound.bytes())) leader.unlock();
       outbound_.seal(units.outbound);
-      order_.outbound.wait(ticket);
+      wait(order_.outbound, ticket);
       outbound_.send(units.outbound);
       order_.outbound.release();
       break;
@@ -85,7 +82,7 @@ void Lane::work(Units& units, std::unique_lock<std::mutex>& leader) {
       const TicketLine::Ticket ticket = order_.inbound.draw();
       if (hands_over(unit.bytes())) leader.unlock();
       inbound_.open(unit);
-      order_.inbound.wait(ticket);
+      wait(order_.inbound, ticket);
       inbound_.deliver(unit);
       order_.inbound.release();
       units.inbound.pop();
@@ -124,7 +121,17 @@ void Lane::advance_bonds() {
 // To wake another thread costs about as much as the work on some kilobytes: only for more than that.
 bool Lane::hands_over(uint32_t bytes) const {
   constexpr uint32_t kWorthwhile = 8 * 1024;
-  return threads_ > 1 && (bytes >= kWorthwhile || may_have_more());
+  return threads_ > 1 && (bytes >= kWorthwhile || may_have_more()) && now_ns() >= alone_until_;
+}
+
+// Where CPUs are scarce, a thread that is not running keeps all that took later units: better one thread for a while.
+void Lane::wait(TicketLine& line, TicketLine::Ticket ticket) {
+  constexpr uint64_t kStalledNs = kNanosPerMilli;  // several times what a unit takes
+  constexpr uint64_t kAloneNs = 50 * kNanosPerMilli;
+  if (threads_ == 1) return;
+  const uint64_t from = now_ns();
+  line.wait(ticket);
+  if (const uint64_t now = now_ns(); now > from + kStalledNs) alone_until_ = now + kAloneNs;
 }
 
 // --- what is next, by the leader ------------------------------------------------------------------------------------

@@ -44,8 +44,8 @@ class Lane {
   // Returns 0 or an errno.
   int open();
 
-  // One unit, or one wait, by the calling thread; if that leaves units read ahead, on until none is left. Returns early
-  // if leaders are to step back.
+  // Units and waits by the calling thread, until it has given the lead to another and finished its own, or leaders are
+  // to step back.
   void turn(Units& units);
   // Ends the wait of the leader. From any thread.
   void wake() { poller_.wake(); }
@@ -93,6 +93,7 @@ class Lane {
   uint64_t next_of_bonds() const;
   void advance_bonds();
   bool hands_over(uint32_t bytes) const;
+  void wait(TicketLine& line, TicketLine::Ticket ticket);
   // What is to be changed comes before packets that arrive after it.
   bool must_step_back() const { return section_.wanted() || state_.has_changes() || stopping_; }
   bool may_have_more() const { return ready_ != 0 || queues_.ready(); }
@@ -103,6 +104,7 @@ class Lane {
   const uint32_t index_;
   const uint32_t threads_;
   LaneOrder order_;
+  std::atomic<uint64_t> alone_until_{0};  // the lead is kept until then
   std::atomic<bool> stopping_{false};
   io::Poller poller_;
   TunQueues queues_;

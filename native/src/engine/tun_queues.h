@@ -55,7 +55,7 @@ class TunQueues {
  private:
   static constexpr uint32_t kSparse = tun::Steering::kSparseQueue;
   static constexpr int32_t kQuantum = 65536;
-  static constexpr uint64_t kRingPackets = 500;  // txqueuelen of a TUN
+  static constexpr uint64_t kRingPackets = tun::Steering::kQueuePackets;
   enum class Turn : uint8_t { kNone, kNew, kOld };
 
   struct Queue {

@@ -21,8 +21,9 @@ using namespace bpf;
 // More small packets of one flow than this in a window (2^27 ns = 134 ms) are bulk.
 constexpr int32_t kWindowShift = 27;
 constexpr int32_t kWindowPackets = 64;
-// A flow stays with the bulk so long after its last packet there: longer than any queue may last.
-constexpr uint64_t kBulkHoldNs = 500'000'000;
+// A flow stays with the bulk so long after its last packet there: longer than a full queue lasts, where an uplink of
+// 12 Mbit/s or more holds the reader up.
+constexpr uint64_t kBulkHoldNs = 2'000'000'000;
 
 constexpr uint64_t kHashFactor = 0x9e3779b97f4a7c15;
 constexpr int32_t kFlowHashShift = 52;  // the top 12 bits
@@ -155,18 +156,20 @@ class SteeringProgram {
 
   // Notes the time, in r0 still, as that of the packet's place in its queue.
   void log_entry() {
-    static_assert(sizeof(Steering::QueueLog) == 1 << 14);
-    constexpr int32_t kLogShift = 14;
-    a_.load_map_value(kR2, map_fd_, offsetof(Shared, queues));
+    a_.load_map_value(kR2, map_fd_, offsetof(Shared, counts));
     a_.move(kR1, kR9);
-    a_.shift_left(kR1, kLogShift);
+    a_.multiply(kR1, sizeof(Steering::Count));
     a_.add(kR2, kR1);
     a_.move(kR1, 1);
-    a_.fetch_add(kR2, offsetof(Steering::QueueLog, entered), kR1);
+    a_.fetch_add(kR2, offsetof(Steering::Count, entered), kR1);
     a_.mask(kR1, Steering::kTimes - 1);
-    a_.shift_left(kR1, 3);
+    a_.multiply(kR1, sizeof(uint64_t));
+    a_.load_map_value(kR2, map_fd_, offsetof(Shared, times));
     a_.add(kR2, kR1);
-    a_.store(kR2, offsetof(Steering::QueueLog, times), kR0);
+    a_.move(kR1, kR9);
+    a_.multiply(kR1, sizeof(Steering::Times));
+    a_.add(kR2, kR1);
+    a_.store(kR2, 0, kR0);
   }
 
   const int map_fd_;
@@ -179,7 +182,7 @@ Steering::~Steering() {
 }
 
 bool Steering::attach(int tun_fd, uint32_t lanes) {
-  size_ = sizeof(Shared) + lanes * kQueues * sizeof(QueueLog);
+  size_ = sizeof(Shared) + lanes * kQueues * sizeof(Times);
   bpf_attr attributes;
   std::memset(&attributes, 0, sizeof attributes);
   attributes.map_type = BPF_MAP_TYPE_ARRAY;

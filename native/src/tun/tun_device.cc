@@ -38,7 +38,13 @@ TunDevice::Error TunDevice::create(const std::string& name, uint32_t mtu, uint32
     steering_.reset();
     if (const Error error = open_queue(name, 0); error.code != 0) return error;
   }
-  return set_mtu(mtu);
+  ifreq request{};
+  request.ifr_mtu = static_cast<int>(mtu);
+  if (set(SIOCSIFMTU, request) != 0) return {errno, "SIOCSIFMTU"};
+  // Only with steering, as without it there is no CoDel either. A refusal costs some packets of a burst.
+  request.ifr_qlen = static_cast<int>(Steering::kQueuePackets);
+  if (steering_) set(SIOCSIFTXQLEN, request);
+  return {};
 }
 
 // For each lane one queue for the sparse, several for the bulk. False: the kernel, or our rights, do not allow it.
@@ -88,14 +94,11 @@ TunDevice::Error TunDevice::configure_queue(int fd) {
   return {};
 }
 
-TunDevice::Error TunDevice::set_mtu(uint32_t mtu) {
+int TunDevice::set(unsigned long what, ifreq& request) const {
   UniqueFd control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!control) return {errno, "socket"};
-  ifreq request{};
-  std::memcpy(request.ifr_name, name_.data(), name_.size());
-  request.ifr_mtu = static_cast<int>(mtu);
-  if (ioctl(control.get(), SIOCSIFMTU, &request) < 0) return {errno, "SIOCSIFMTU"};
-  return {};
+  if (!control) return -1;
+  std::memcpy(request.ifr_name, name_.c_str(), name_.size() + 1);
+  return ioctl(control.get(), what, &request);
 }
 
 bool TunDevice::exists() const {

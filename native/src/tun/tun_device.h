@@ -12,6 +12,8 @@
 #include "tun/steering.h"
 #include "util/unique_fd.h"
 
+struct ifreq;
+
 namespace weft::tun {
 
 enum class ReadStatus : uint8_t { kPacket, kEmpty, kFailed };
@@ -53,7 +55,7 @@ class TunDevice {
   Error open_queue(const std::string& name, int extra_flags);
   bool open_steered(const std::string& name, uint32_t lanes);
   Error configure_queue(int fd);
-  Error set_mtu(uint32_t mtu);
+  int set(unsigned long what, ifreq& request) const;
 
   std::vector<UniqueFd> queues_;
   std::unique_ptr<Steering> steering_;
