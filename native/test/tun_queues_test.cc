@@ -119,9 +119,11 @@ TEST_F(TunQueuesTest, WhatAFlowSentAsSparseIsFoundBeforeItsBulk) {
 }
 
 TEST_F(TunQueuesTest, AFlowMaySendForMillisecondsWhileNobodyReads) {
-  for (uint32_t i = 0; i < tun::Steering::kQueuePackets; ++i) send(6000, i, 32);
+  constexpr uint32_t kSparse = 64;  // of a flow, before it is bulk
+  constexpr uint32_t kAll = kSparse + tun::Steering::kQueuePackets;
+  for (uint32_t i = 0; i < kAll; ++i) send(6000, i, 32);
   const auto out = drain();
-  ASSERT_EQ(out.size(), tun::Steering::kQueuePackets);
+  ASSERT_EQ(out.size(), kAll);
   for (uint32_t i = 0; i < out.size(); ++i) ASSERT_EQ(out[i].number, i);
 }
 

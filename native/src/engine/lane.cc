@@ -124,14 +124,15 @@ bool Lane::hands_over(uint32_t bytes) const {
   return threads_ > 1 && (bytes >= kWorthwhile || may_have_more()) && now_ns() >= alone_until_;
 }
 
-// Where CPUs are scarce, a thread that is not running keeps all that took later units: better one thread for a while.
+// A thread that has no CPU, or that an uplink holds up, holds up all that took later units. More threads do not help
+// then: better one for a while.
 void Lane::wait(TicketLine& line, TicketLine::Ticket ticket) {
-  constexpr uint64_t kStalledNs = kNanosPerMilli;  // several times what a unit takes
+  constexpr uint64_t kUnitNs = kNanosPerMilli;  // several times what one takes
   constexpr uint64_t kAloneNs = 50 * kNanosPerMilli;
-  if (threads_ == 1) return;
+  if (line.serves(ticket)) return;
   const uint64_t from = now_ns();
   line.wait(ticket);
-  if (const uint64_t now = now_ns(); now > from + kStalledNs) alone_until_ = now + kAloneNs;
+  if (const uint64_t now = now_ns(); now > from + (threads_ - 1) * kUnitNs) alone_until_ = now + kAloneNs;
 }
 
 // --- what is next, by the leader ------------------------------------------------------------------------------------

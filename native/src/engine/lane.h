@@ -104,7 +104,7 @@ class Lane {
   const uint32_t index_;
   const uint32_t threads_;
   LaneOrder order_;
-  std::atomic<uint64_t> alone_until_{0};  // the lead is kept until then
+  std::atomic<uint64_t> alone_until_{0};  // nobody hands the lead over until then
   std::atomic<bool> stopping_{false};
   io::Poller poller_;
   TunQueues queues_;

@@ -28,7 +28,7 @@
 
 namespace weft::engine {
 
-// What one turn takes from the TUN, with its memory. Belongs to a thread.
+// What is taken from the TUN at once, with its memory. Belongs to a thread.
 class OutboundUnit {
  public:
   // `uring`: sends are made by it; null: a system call each.
@@ -48,6 +48,9 @@ class OutboundUnit {
   static constexpr uint32_t kAlignment = 64;
   // Also for the packets that go before the last, a whole sparse queue at most.
   static constexpr uint32_t kBuffer = 512 * 1024;
+  static constexpr uint32_t kSparse =
+      (sizeof(tun::VirtioHeader) + tun::Steering::kSmallPacket + kAlignment - 1) / kAlignment * kAlignment;
+  static_assert(kBytes + kSegments * kAlignment + kRead + tun::Steering::kQueuePackets * kSparse + kRead <= kBuffer);
 
   bool full() const { return bytes_ >= kBytes || segments_ >= kSegments || packets_ >= kSegments; }
   bool has_room() const { return used_ + kRead <= kBuffer; }

@@ -16,12 +16,15 @@ class TicketLine {
   // By one thread at a time: the leader of the lane.
   Ticket draw() { return drawn_++; }
 
+  // Whether every ticket before this one has been released.
+  bool serves(Ticket ticket) const { return serving_.load(std::memory_order_acquire) == ticket; }
+
   // Returns when every ticket before this one has been released. What their holders did before that is visible.
   void wait(Ticket ticket) const {
     // The one before is most often at its last system call.
     constexpr int kSpins = 100;
     for (int i = 0; i < kSpins; ++i) {
-      if (serving_.load(std::memory_order_acquire) == ticket) return;
+      if (serves(ticket)) return;
       relax();
     }
     for (Ticket now = serving_.load(std::memory_order_acquire); now != ticket;

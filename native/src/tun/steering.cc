@@ -21,12 +21,12 @@ using namespace bpf;
 // More small packets of one flow than this in a window (2^27 ns = 134 ms) are bulk.
 constexpr int32_t kWindowShift = 27;
 constexpr int32_t kWindowPackets = 64;
-// A flow stays with the bulk so long after its last packet there: longer than a full queue lasts, where an uplink of
-// 12 Mbit/s or more holds the reader up.
-constexpr uint64_t kBulkHoldNs = 2'000'000'000;
+// A flow stays with the bulk so long after its last packet there: longer than a full queue of plain packets lasts,
+// where an uplink of 12 Mbit/s or more holds the reader up.
+constexpr uint64_t kBulkHoldNs = 1'000'000'000;
 
 constexpr uint64_t kHashFactor = 0x9e3779b97f4a7c15;
-constexpr int32_t kFlowHashShift = 52;  // the top 12 bits
+constexpr int32_t kFlowHashShift = 51;  // the top 13 bits
 constexpr int32_t kQueueHashShift = 40;
 constexpr int32_t kLaneHashShift = 20;
 constexpr int32_t kLaneHashBits = 20;

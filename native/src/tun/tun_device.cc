@@ -41,7 +41,7 @@ TunDevice::Error TunDevice::create(const std::string& name, uint32_t mtu, uint32
   ifreq request{};
   request.ifr_mtu = static_cast<int>(mtu);
   if (set(SIOCSIFMTU, request) != 0) return {errno, "SIOCSIFMTU"};
-  // Only with steering, as without it there is no CoDel either. A refusal costs some packets of a burst.
+  // Only with steering, as without it there is no CoDel either. Refused, it costs some packets of a burst.
   request.ifr_qlen = static_cast<int>(Steering::kQueuePackets);
   if (steering_) set(SIOCSIFTXQLEN, request);
   return {};
