@@ -8,7 +8,7 @@ import { formatFigure } from './summary.mjs';
 const MODES = {
   offloads: 'veth with offloads: a UDP super-packet crosses it whole, as between virtual machines',
   wire: 'wire-like veth: tx-udp-segmentation off, so every datagram crosses it alone',
-  'wire-gro': 'the same, and GRO at its ends, as network cards have it',
+  'wire-gro': 'wire-like veth with GRO, as network cards have it: its end joins datagrams again',
 };
 
 /**
