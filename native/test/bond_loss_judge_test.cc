@@ -87,6 +87,20 @@ TEST(LossJudge, APolicerThatIsLiftedIsLeftBehind) {
   EXPECT_GT(link.rate, 30e6);
 }
 
+// A host that stood still, a radio that was gone for a moment: the loss is gone before it can be judged.
+TEST(LossJudge, ABurstOfLossesIsForgottenWithinSeconds) {
+  LossyLink link;
+  link.run(2);
+  link.policed = 6e6;
+  link.run(0.3);
+  link.policed = 1e12;
+  link.run(1);
+  ASSERT_EQ(link.judge.judged_congested(), 1u);
+  ASSERT_LT(link.rate, 10e6);
+  link.run(14);
+  EXPECT_GT(link.rate, 30e6);
+}
+
 TEST(LossJudge, LossAtALowRateIsNotOurs) {
   LossyLink link;
   link.chance = 0.02;

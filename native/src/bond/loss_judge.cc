@@ -17,7 +17,8 @@ constexpr uint64_t kFirstTrustNs = 60 * kNanosPerSecond;
 constexpr uint64_t kLongestTrustNs = 300 * kNanosPerSecond;
 constexpr uint64_t kFirstAttemptNs = 2 * kNanosPerSecond;
 constexpr uint64_t kLongestAttemptNs = 20 * kNanosPerSecond;
-constexpr double kAttempt = 1.02;
+constexpr double kFirstAttempt = 0.02;  // higher; twice as much after each that went well
+constexpr double kMostAttempt = 0.25;
 constexpr double kUsed = 0.7;
 constexpr double kBelowCap = 0.9;
 constexpr uint64_t kSettleNs = 200 * kNanosPerMilli;
@@ -91,6 +92,7 @@ double LossJudge::test(const Step& s, const Count& now) {
   since_ns_ = s.now;
   from_ = now;
   attempt_ns_ = kFirstAttemptNs;
+  attempt_ = kFirstAttempt;
   cap_ = 0.985 * delivered_before_;
   return cap_;
 }
@@ -116,12 +118,16 @@ double LossJudge::capped(const Step& s, const Count& now) {
     // Too much again: back, and a longer time until the next attempt.
     cap_ = 0.985 * std::min(s.delivered, cap_);
     attempt_ns_ = std::min(2 * attempt_ns_, kLongestAttemptNs);
+    attempt_ = kFirstAttempt;
     since_ns_ = s.now + s.rtt_ns;
     from_ = now;
     count_ = 0;
   } else if (s.now > since_ns_ && s.now - since_ns_ > attempt_ns_ && s.offered > 0.9 * cap_) {
-    cap_ *= kAttempt;
-    if (lost < kLeastLosses / 2.0 && attempt_ns_ > kNanosPerSecond) attempt_ns_ = attempt_ns_ * 3 / 4;
+    cap_ *= 1 + attempt_;
+    if (lost < kLeastLosses / 2.0) {
+      attempt_ = std::min(2 * attempt_, kMostAttempt);
+      if (attempt_ns_ > kNanosPerSecond) attempt_ns_ = attempt_ns_ * 3 / 4;
+    }
     since_ns_ = s.now;
     from_ = now;
   }
