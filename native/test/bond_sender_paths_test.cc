@@ -86,7 +86,7 @@ TEST(BondSender, APathThatHasBecomeLossyAndThinIsLeftOut) {
   rig.load(60e6, 3 * kNanosPerSecond);
   rig.links[0].rate = 4e6;
   rig.links[0].lose_every = 100;
-  rig.load(60e6, 8 * kNanosPerSecond);
+  rig.load(60e6, 14 * kNanosPerSecond);
   EXPECT_EQ(rig.sender.status(rig.now, 0).reason, Reason::kApart);
   EXPECT_EQ(rig.sender.active(), 0b10);
 }
@@ -97,7 +97,7 @@ TEST(BondSender, AThinLossyPathIsLeftOutBesideAnotherThinOne) {
   rig.load(150e6, 3 * kNanosPerSecond);
   rig.links[1].rate = 4e6;
   rig.links[1].lose_every = 100;
-  rig.load(150e6, 8 * kNanosPerSecond);
+  rig.load(150e6, 14 * kNanosPerSecond);
   EXPECT_EQ(rig.sender.status(rig.now, 1).reason, Reason::kApart);
 }
 
