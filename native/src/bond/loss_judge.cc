@@ -17,8 +17,8 @@ constexpr uint64_t kFirstTrustNs = 60 * kNanosPerSecond;
 constexpr uint64_t kLongestTrustNs = 300 * kNanosPerSecond;
 constexpr uint64_t kFirstAttemptNs = 2 * kNanosPerSecond;
 constexpr uint64_t kLongestAttemptNs = 20 * kNanosPerSecond;
-constexpr double kFirstAttempt = 0.02;  // higher; twice as much after each that went well
-constexpr double kMostAttempt = 0.25;
+constexpr double kFirstGain = 0.02;  // higher; twice as much after each that went well
+constexpr double kMostGain = 0.25;
 constexpr double kUsed = 0.7;
 constexpr double kBelowCap = 0.9;
 constexpr uint64_t kSettleNs = 200 * kNanosPerMilli;
@@ -92,7 +92,7 @@ double LossJudge::test(const Step& s, const Count& now) {
   since_ns_ = s.now;
   from_ = now;
   attempt_ns_ = kFirstAttemptNs;
-  attempt_ = kFirstAttempt;
+  attempt_gain_ = kFirstGain;
   cap_ = 0.985 * delivered_before_;
   return cap_;
 }
@@ -118,14 +118,14 @@ double LossJudge::capped(const Step& s, const Count& now) {
     // Too much again: back, and a longer time until the next attempt.
     cap_ = 0.985 * std::min(s.delivered, cap_);
     attempt_ns_ = std::min(2 * attempt_ns_, kLongestAttemptNs);
-    attempt_ = kFirstAttempt;
+    attempt_gain_ = kFirstGain;
     since_ns_ = s.now + s.rtt_ns;
     from_ = now;
     count_ = 0;
   } else if (s.now > since_ns_ && s.now - since_ns_ > attempt_ns_ && s.offered > 0.9 * cap_) {
-    cap_ *= 1 + attempt_;
+    cap_ *= 1 + attempt_gain_;
     if (lost < kLeastLosses / 2.0) {
-      attempt_ = std::min(2 * attempt_, kMostAttempt);
+      attempt_gain_ = std::min(2 * attempt_gain_, kMostGain);
       if (attempt_ns_ > kNanosPerSecond) attempt_ns_ = attempt_ns_ * 3 / 4;
     }
     since_ns_ = s.now;

@@ -71,7 +71,7 @@ class LossJudge {
   uint64_t trust_ns_ = 0;
   double cap_ = 0;
   uint64_t attempt_ns_ = 0;  // between attempts
-  double attempt_ = 0;       // share of the cap that the next one adds
+  double attempt_gain_ = 0;  // share of the cap that the next one adds
   uint32_t judged_random_ = 0, judged_congested_ = 0;
 };
 
