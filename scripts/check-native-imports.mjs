@@ -78,7 +78,7 @@ function checkNoNodeOutside() {
 }
 
 function checkSourceLists() {
-  const sources = filesIn('native/src', /\.cc$/);
+  const sources = filesIn('native/src', /\.(cc|S)$/);
   const isBinding = (file) => file.startsWith('native/src/binding/');
   const lists = {
     'native/sources.txt': sources.filter((file) => !isBinding(file)),

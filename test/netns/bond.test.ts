@@ -128,8 +128,9 @@ describe('a bond of two uplinks', { timeout: 120_000 }, () => {
     expect(heard.inversions).toBe(0);
     // Where a path's queue grows at the stream's start the call changes paths; what then comes too late is not played.
     expect(heard.missing).toBeLessThan(heard.received / 100);
-    // the queues of the links hold 100 ms
-    expect(heard.delayMs.p99).toBeLessThan((FAST.delay ?? 0) + 60);
+    // Behind the stream it would stand in a queue of 100 ms.
+    expect(heard.delayMs.p50).toBeLessThan((FAST.delay ?? 0) + 30);
+    expect(heard.delayMs.p99).toBeLessThan((FAST.delay ?? 0) + 100);
   });
 
   test('follows a path whose NAT gives it other ports', async ({ net }) => {

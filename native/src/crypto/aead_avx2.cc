@@ -51,18 +51,16 @@ class Hasher {
   }
 
   // What pass() calls.
-  WEFT_AVX2 bool take(uint32_t n) {
-    if (chunks_ < n) return false;
+  WEFT_AVX2 int rounds(int most, uint32_t blocks) const { return (int)std::min((uint32_t)most, chunks_ / blocks); }
+  Poly1305& state() { return poly_; }
+  const uint8_t* text() const { return at_; }
+  WEFT_AVX2 void advance(uint32_t n) {
     chunks_ -= n;
-    return true;
-  }
-  WEFT_AVX2 void next() {
-    poly1305_block(poly_, at_);
-    at_ += kPolyBlock;
+    at_ += n * kPolyBlock;
   }
   // The remaining chunks of the packet and, if that is all of it, its tag and the start of the next one.
   WEFT_AVX2 void detour() {
-    while (take(1)) next();
+    while (chunks_ > 0) next();
     if (!may_finish()) return;
     finish();
     packet_++;
@@ -76,10 +74,14 @@ class Hasher {
     while (packet_ < goal.packet) detour();
     if (packet_ > goal.packet || !started_) return;
     const uint8_t* end = jobs_[packet_].data + goal.bytes;
-    while (at_ < end && take(1)) next();
+    while (at_ < end && chunks_ > 0) next();
   }
 
  private:
+  WEFT_AVX2 void next() {
+    poly1305_block(poly_, at_);
+    advance(1);
+  }
   WEFT_AVX2 bool may_start() const {
     return !started_ && (packet_ < limit_.packet || (packet_ == limit_.packet && limit_.bytes > 0));
   }
@@ -148,7 +150,8 @@ __attribute__((target("avx2,bmi2"))) void run(std::span<AeadJob> jobs) {
   int count[2] = {0, 0}, most[2] = {0, 0};  // pending; lanes of a buffer in use
   const uint8_t* key = jobs[0].key;
 
-  Lanes<kLanes> lanes;
+  State state;
+  Lanes<kLanes>& lanes = state.lanes;
   LaneFiller<kLanes> filler(jobs, keys, kOpen ? kLanes : 1);
   Hasher<kOpen> hasher(jobs.data(), keys);
   const RunPosition end = {jobs.size(), 0};
@@ -162,16 +165,15 @@ __attribute__((target("avx2,bmi2"))) void run(std::span<AeadJob> jobs) {
     const int width = !hasher.idle() || n > 6 ? 8 : n > 4 ? 6 : 4;
     filler.idle(lanes, n, width, buffers[turn]);
     most[turn] = std::max(most[turn], width);
+    if (width == 8 && !state.keyed) state.set_key(key);
     if (width == 4) {
       short_pass<2>(key, lanes);
     } else if (width == 6) {
       short_pass<3>(key, lanes);
-    } else if (hasher.idle()) {
-      pass<0>(key, lanes, hasher);
     } else if (!short_run && hasher.has_time(before)) {
-      pass<3>(key, lanes, hasher);
+      pass<3>(state, hasher);
     } else {
-      pass<4>(key, lanes, hasher);
+      pass<4>(state, hasher);
     }
     if constexpr (kOpen) {
       hasher.reach(before);

@@ -26,10 +26,18 @@
 
 #include <immintrin.h>
 
+#include <cstddef>
+
 #include "crypto/chacha20_lanes.h"
 #include "crypto/poly1305_mulx.h"
 
 #define WEFT_AVX2 __attribute__((always_inline, target("avx2,bmi2"))) inline
+
+// In chacha20_avx2.S: `hashed` + `plain` > 0 double rounds on eight lanes, whose words i are from[i] before and to[i]
+// after them. Each of the hashed ones, which come first, also takes in the next three or four 16-byte blocks of `text`.
+using ChaCha20Rounds = void(const __m256i* from, __m256i* to, int hashed, int plain, weft::crypto::Poly1305* hash,
+                            const uint8_t* text);
+extern "C" ChaCha20Rounds weft_chacha20_avx2_hash3, weft_chacha20_avx2_hash4;
 
 namespace weft::crypto::avx2 {
 
@@ -37,10 +45,26 @@ inline constexpr int kLanes = 8;
 
 inline constexpr uint32_t kSigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};  // "expand 32-byte k"
 
-// Word i < 12 of the state, the same in every lane.
-WEFT_AVX2 __m256i key_word(const uint8_t* key, int i) {
-  return _mm256_set1_epi32((int)(i < 4 ? kSigma[i] : load_le32(key + 4 * (i - 4))));
-}
+// What all lanes start from, word i of each at initial()[i], and what becomes of it in a pass, at words()[i].
+struct alignas(64) State {
+  uint32_t constant[4][kLanes], key[8][kLanes];
+  Lanes<kLanes> lanes;  // differs from pass to pass
+  alignas(64) uint32_t work[16][kLanes];
+  bool keyed = false;  // passes in rows need only the lanes
+
+  void set_key(const uint8_t* k) {
+    for (int i = 0; i < 4; i++) std::fill_n(constant[i], kLanes, kSigma[i]);
+    for (int i = 0; i < 8; i++) std::fill_n(key[i], kLanes, load_le32(k + 4 * i));
+    keyed = true;
+  }
+  ~State() {
+    if (keyed) wipe(key, sizeof key), wipe(work, sizeof work);
+  }
+  const __m256i* initial() const { return (const __m256i*)this; }
+  __m256i* words() { return (__m256i*)work; }
+};
+static_assert(offsetof(State, lanes.block) == 12 * 32 && offsetof(State, lanes.counter_hi) == 15 * 32);
+static_assert(offsetof(Poly1305, h0) == 0 && offsetof(Poly1305, r0) == 24 && offsetof(Poly1305, s1) == 40);
 
 // The byte shuffles that rotate 32-bit words left by 16 and by 8.
 struct Rotations {
@@ -60,27 +84,6 @@ WEFT_AVX2 Rotations rotations() {
 template <int kBits>
 WEFT_AVX2 __m256i rotate(__m256i x) {
   return _mm256_or_si256(_mm256_slli_epi32(x, kBits), _mm256_srli_epi32(x, 32 - kBits));
-}
-
-// Two quarter rounds, interleaved: as many as the sixteen registers bear.
-template <int A, int B, int C, int D, int E, int F, int G, int H>
-WEFT_AVX2 void quarter_rounds(__m256i (&x)[16], const Rotations& r) {
-  x[A] = _mm256_add_epi32(x[A], x[B]);
-  x[E] = _mm256_add_epi32(x[E], x[F]);
-  x[D] = _mm256_shuffle_epi8(_mm256_xor_si256(x[D], x[A]), r.by16);
-  x[H] = _mm256_shuffle_epi8(_mm256_xor_si256(x[H], x[E]), r.by16);
-  x[C] = _mm256_add_epi32(x[C], x[D]);
-  x[G] = _mm256_add_epi32(x[G], x[H]);
-  x[B] = rotate<12>(_mm256_xor_si256(x[B], x[C]));
-  x[F] = rotate<12>(_mm256_xor_si256(x[F], x[G]));
-  x[A] = _mm256_add_epi32(x[A], x[B]);
-  x[E] = _mm256_add_epi32(x[E], x[F]);
-  x[D] = _mm256_shuffle_epi8(_mm256_xor_si256(x[D], x[A]), r.by8);
-  x[H] = _mm256_shuffle_epi8(_mm256_xor_si256(x[H], x[E]), r.by8);
-  x[C] = _mm256_add_epi32(x[C], x[D]);
-  x[G] = _mm256_add_epi32(x[G], x[H]);
-  x[B] = rotate<7>(_mm256_xor_si256(x[B], x[C]));
-  x[F] = rotate<7>(_mm256_xor_si256(x[F], x[G]));
 }
 
 // 8x8 transpose of 32-bit words; `a` is the first of eight registers, out[l] becomes lane l's 32 bytes.
@@ -117,47 +120,26 @@ WEFT_AVX2 void store_half(const Lanes<kLanes>& lanes, const __m256i* half, int o
   for (int l = 0; l < kLanes; l++) store(lanes, l, offset, out[l]);
 }
 
-// The ten double rounds of eight lanes. `shared` is the Poly1305 work to do meanwhile, up to kBlocks blocks a double
-// round: take(n) says whether n blocks are at hand, next() hashes one, detour() does what else has to be done.
+// The ten double rounds of eight lanes, and Poly1305 beside them, kBlocks blocks a double round: hash.rounds(n,
+// kBlocks) says for how many of n so many blocks are at hand, advance() that they were hashed, detour() does what else
+// has to be done.
 template <int kBlocks, class Hash>
-__attribute__((noinline, target("avx2,bmi2"))) void pass(const uint8_t* key, const Lanes<kLanes>& lanes, Hash& shared) {
-  const Rotations r = rotations();
+__attribute__((noinline, target("avx2,bmi2"))) void pass(State& state, Hash& hash) {
+  constexpr ChaCha20Rounds* rounds = kBlocks == 3 ? weft_chacha20_avx2_hash3 : weft_chacha20_avx2_hash4;
+  const __m256i* from = state.initial();
+  for (int left = 10; left > 0; from = state.words()) {
+    const int hashed = hash.rounds(left, kBlocks), plain = hash.idle() ? left : std::min(left - hashed, 1);
+    rounds(from, state.words(), hashed, plain, &hash.state(), hash.text());
+    left -= hashed + plain;
+    hash.advance((uint32_t)hashed * kBlocks);
+    if (plain > 0) hash.detour();
+  }
+
   __m256i x[16];
   WEFT_UNROLL
-  for (int i = 0; i < 12; i++) x[i] = key_word(key, i);
-  x[12] = _mm256_load_si256((const __m256i*)lanes.block);
-  x[13] = _mm256_setzero_si256();
-  x[14] = _mm256_load_si256((const __m256i*)lanes.counter_lo);
-  x[15] = _mm256_load_si256((const __m256i*)lanes.counter_hi);
-
-  Hash hash = shared;  // a copy, so that its state lives in registers
-  for (int i = 0; i < 10; i++) {
-    if (kBlocks > 0 && __builtin_expect(hash.take(kBlocks), 1)) {
-      quarter_rounds<0, 4, 8, 12, 1, 5, 9, 13>(x, r);
-      if constexpr (kBlocks > 0) hash.next();
-      quarter_rounds<2, 6, 10, 14, 3, 7, 11, 15>(x, r);
-      if constexpr (kBlocks > 3) hash.next();
-      quarter_rounds<0, 5, 10, 15, 1, 6, 11, 12>(x, r);
-      if constexpr (kBlocks > 1) hash.next();
-      quarter_rounds<2, 7, 8, 13, 3, 4, 9, 14>(x, r);
-      if constexpr (kBlocks > 2) hash.next();
-    } else {
-      quarter_rounds<0, 4, 8, 12, 1, 5, 9, 13>(x, r);
-      quarter_rounds<2, 6, 10, 14, 3, 7, 11, 15>(x, r);
-      quarter_rounds<0, 5, 10, 15, 1, 6, 11, 12>(x, r);
-      quarter_rounds<2, 7, 8, 13, 3, 4, 9, 14>(x, r);
-      if constexpr (kBlocks > 0) hash.detour();
-    }
-  }
-  shared = hash;
-
-  WEFT_UNROLL
-  for (int i = 0; i < 12; i++) x[i] = _mm256_add_epi32(x[i], key_word(key, i));
-  x[12] = _mm256_add_epi32(x[12], _mm256_load_si256((const __m256i*)lanes.block));
-  x[14] = _mm256_add_epi32(x[14], _mm256_load_si256((const __m256i*)lanes.counter_lo));
-  x[15] = _mm256_add_epi32(x[15], _mm256_load_si256((const __m256i*)lanes.counter_hi));
-  store_half(lanes, x, 0);
-  store_half(lanes, x + 8, 32);
+  for (int i = 0; i < 16; i++) x[i] = _mm256_add_epi32(state.words()[i], state.initial()[i]);
+  store_half(state.lanes, x, 0);
+  store_half(state.lanes, x + 8, 32);
 }
 
 // X += Y; Z = (Z ^ X) <<< n on the rows of all sets: n by a byte shuffle (16, 8), or kBits.

@@ -36,10 +36,16 @@ using Block = uint8_t[kChaChaBlock];
 
 alignas(64) inline constexpr Block kZeroBlock = {};
 
-// One pass: what goes into the lanes' block and nonce words, and where each lane's key stream is xored from and to.
+// Zeroes secrets that would stay on the stack; the compiler may not leave it out.
+inline void wipe(void* p, size_t n) {
+  std::memset(p, 0, n);
+  asm volatile("" : : "r"(p) : "memory");
+}
+
+// One pass: the last four words of the lanes' states, and where each lane's key stream is xored from and to.
 template <int kLanes>
 struct alignas(64) Lanes {
-  uint32_t block[kLanes], counter_lo[kLanes], counter_hi[kLanes];
+  uint32_t block[kLanes], zero[kLanes] = {}, counter_lo[kLanes], counter_hi[kLanes];
   const uint8_t* from[kLanes];
   uint8_t* to[kLanes];
 };
@@ -133,12 +139,6 @@ void for_each_run(std::span<AeadJob> jobs) {
     run(jobs.first(n));
     jobs = jobs.subspan(n);
   }
-}
-
-// Zeroes secrets that would stay on the stack; the compiler may not leave it out.
-inline void wipe(void* p, size_t n) {
-  std::memset(p, 0, n);
-  asm volatile("" : : "r"(p) : "memory");
 }
 
 }  // namespace weft::crypto

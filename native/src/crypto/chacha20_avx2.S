@@ -1,0 +1,212 @@
+// ChaCha20's double rounds on eight blocks at once with AVX2, alone or with Poly1305 of other data in between: what
+// chacha20_avx2.h declares. By hand, as compilers move some thirty vectors to and fro in each double round to make
+// room: of the 130 vector instructions here 128 are ChaCha20's own. A word of all eight blocks is a register:
+//
+//      words 0..7, 9, 10, 12..15    %ymm0..7, 9, 10, 12..15
+//      words 8 and 11               in turns %ymm8 and memory
+//      a temporary                  %ymm11
+//
+// A quarter round is four steps, each made for two quarter rounds at once. The hash of a 16-byte block is four pieces
+// as well, one behind each of the steps, so that the processor always has both to choose from.
+//
+// Constant time: no branch and no address depends on key, state or text.
+#if defined(__x86_64__)
+
+#include <cet.h>
+
+// The arguments, in the order of the C calling convention. What is read at once makes room for the hash.
+#define FROM	%rdi
+#define TO	%rsi
+#define HASHED	%edx
+#define PLAIN	%ecx
+#define POLY	%r8
+#define TEXT	%r9
+// The hash: accumulator (H0 where mulx wants a factor), multiplier (struct Poly1305), products.
+#define H0	%rdx
+#define H1	%r10
+#define H2	%r11
+#define R0	24(POLY)
+#define R1	32(POLY)
+#define S1	40(POLY)
+#define LO	%rbx
+#define HI	%r12
+#define D1	%r13
+#define D1_HI	%r14
+#define D2	%r15
+#define T	%rdi
+#define T_HI	%rax
+#define ROUNDS	%ecx
+
+// a += b; d = (d ^ a) <<< 16 or 8.
+.macro add_xor_shuffle a, b, d, a2, b2, d2, shuffle
+	vpaddd	%ymm\b, %ymm\a, %ymm\a
+	vpaddd	%ymm\b2, %ymm\a2, %ymm\a2
+	vpxor	%ymm\a, %ymm\d, %ymm\d
+	vpxor	%ymm\a2, %ymm\d2, %ymm\d2
+	vpshufb	\shuffle(%rip), %ymm\d, %ymm\d
+	vpshufb	\shuffle(%rip), %ymm\d2, %ymm\d2
+.endm
+
+// c += d; b = (b ^ c) <<< 12 or 7. With the words `out` and `in` the first c is the former, and becomes the latter.
+.macro add_xor_shift c, d, b, c2, d2, b2, bits, out, in
+	.ifb \out
+	vpaddd	%ymm\d, %ymm\c, %ymm\c
+	.else
+	vmovdqa	%ymm\c, 32*\out(TO)
+	vpaddd	32*\in(TO), %ymm\d, %ymm\c
+	.endif
+	vpaddd	%ymm\d2, %ymm\c2, %ymm\c2
+	vpxor	%ymm\c, %ymm\b, %ymm\b
+	vpxor	%ymm\c2, %ymm\b2, %ymm\b2
+	vpslld	$\bits, %ymm\b, %ymm11
+	vpsrld	$(32 - \bits), %ymm\b, %ymm\b
+	vpor	%ymm11, %ymm\b, %ymm\b
+	vpslld	$\bits, %ymm\b2, %ymm11
+	vpsrld	$(32 - \bits), %ymm\b2, %ymm\b2
+	vpor	%ymm11, %ymm\b2, %ymm\b2
+.endm
+
+// h = (h + block + 2^128) r mod 2^130 - 5 as in poly1305_block(), if the block at `offset` is among the `bytes` that a
+// double round hashes: d0 = h0 r0 + h1 s1, d1 = h0 r1 + h1 r0 + h2 s1, d2 = h2 r0.
+.macro hash piece, offset, bytes
+	.if \offset < \bytes
+	.if \piece == 1
+	addq	\offset(TEXT), H0
+	adcq	8+\offset(TEXT), H1
+	adcq	$1, H2
+	mulxq	R0, LO, HI
+	mulxq	R1, D1, D1_HI
+	movq	H1, H0
+	.elseif \piece == 2
+	mulxq	R0, T, T_HI
+	addq	T, D1
+	adcq	T_HI, D1_HI
+	mulxq	S1, H0, H1
+	movq	H2, D2
+	imulq	R0, D2
+	imulq	S1, H2
+	.elseif \piece == 3
+	addq	LO, H0
+	adcq	HI, H1
+	addq	H2, D1
+	adcq	$0, D1_HI
+	addq	D1, H1
+	adcq	D1_HI, D2
+	.elseif \piece == 4
+	movq	D2, H2
+	andq	$3, H2
+	shrq	$2, D2
+	leaq	(D2, D2, 4), D2
+	addq	D2, H0
+	adcq	$0, H1
+	adcq	$0, H2
+	.endif
+	.endif
+.endm
+
+// Two quarter rounds, and the hash of the block at `offset`.
+.macro quarter_rounds a, b, c, d, a2, b2, c2, d2, offset, bytes, out, in
+	add_xor_shuffle \a, \b, \d, \a2, \b2, \d2, rotate_16
+	hash	1, \offset, \bytes
+	add_xor_shift \c, \d, \b, \c2, \d2, \b2, 12, \out, \in
+	hash	2, \offset, \bytes
+	add_xor_shuffle \a, \b, \d, \a2, \b2, \d2, rotate_8
+	hash	3, \offset, \bytes
+	add_xor_shift \c, \d, \b, \c2, \d2, \b2, 7
+	hash	4, \offset, \bytes
+.endm
+
+.macro double_round bytes
+	quarter_rounds 0, 4, 8, 12,  1, 5, 9, 13,  0, \bytes
+	quarter_rounds 3, 7, 8, 15,  2, 6, 10, 14,  16, \bytes, 8, 11
+	quarter_rounds 0, 5, 10, 15,  1, 6, 8, 12,  32, \bytes
+	quarter_rounds 2, 7, 8, 13,  3, 4, 9, 14,  48, \bytes, 11, 8
+.endm
+
+// A function that hashes `bytes` of text in each of its first double rounds.
+.macro function name, bytes
+	.globl	\name
+	.hidden	\name
+	.type	\name, @function
+	.p2align 5
+\name:
+	.cfi_startproc
+	_CET_ENDBR
+	pushq	%rbp
+	.cfi_def_cfa_offset 16
+	.cfi_offset %rbp, -16
+	movq	%rsp, %rbp
+	.cfi_def_cfa_register %rbp
+	.irp	i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	vmovdqa	32*\i(FROM), %ymm\i
+	.endr
+	vmovdqa	%ymm11, 32*11(TO)
+	testl	HASHED, HASHED
+	jz	2f
+	pushq	%rbx
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	.cfi_offset %rbx, -24
+	.cfi_offset %r12, -32
+	.cfi_offset %r13, -40
+	.cfi_offset %r14, -48
+	.cfi_offset %r15, -56
+	pushq	%rcx
+	movl	HASHED, ROUNDS
+	movq	0(POLY), H0
+	movq	8(POLY), H1
+	movq	16(POLY), H2
+	.p2align 5
+1:
+	double_round \bytes
+	addq	$\bytes, TEXT
+	decl	ROUNDS
+	jnz	1b
+	movq	H0, 0(POLY)
+	movq	H1, 8(POLY)
+	movq	H2, 16(POLY)
+	popq	%rcx
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbx
+2:
+	testl	PLAIN, PLAIN
+	jz	4f
+	.p2align 5
+3:
+	double_round 0
+	decl	PLAIN
+	jnz	3b
+4:
+	.irp	i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15
+	vmovdqa	%ymm\i, 32*\i(TO)
+	.endr
+	popq	%rbp
+	.cfi_def_cfa %rsp, 8
+	ret
+	.cfi_endproc
+	.size	\name, . - \name
+.endm
+
+	.text
+	function weft_chacha20_avx2_hash3, 48
+	function weft_chacha20_avx2_hash4, 64
+
+	.section .rodata
+	.p2align 5
+rotate_16:
+	.rept 2
+	.byte	2, 3, 0, 1,  6, 7, 4, 5,  10, 11, 8, 9,  14, 15, 12, 13
+	.endr
+rotate_8:
+	.rept 2
+	.byte	3, 0, 1, 2,  7, 4, 5, 6,  11, 8, 9, 10,  15, 12, 13, 14
+	.endr
+
+#endif  // __x86_64__
+
+	.section .note.GNU-stack, "", %progbits
