@@ -76,6 +76,8 @@ export interface BondPathStatus {
   readonly minRttMs: number | null;
   /** Largest UDP payload proven, in bytes. */
   readonly mtu: number;
+  /** It loses packets above the rate, though no queue grows: a policer, as of a mobile tariff. */
+  readonly capped: boolean;
   /** What it is believed to carry; what arrived and what was sent lately. */
   readonly rateBitsPerSecond: number;
   readonly deliveredBitsPerSecond: number;

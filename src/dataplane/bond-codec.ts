@@ -97,6 +97,7 @@ function decodePathStatus(bytes: Uint8Array, view: DataView, at: number): BondPa
     id: view.getUint8(at),
     phase: PHASES[view.getUint8(at + 1)] ?? 'candidate',
     reason: REASONS[view.getUint8(at + 2)] ?? 'unvalidated',
+    capped: view.getUint8(at + 3) !== 0,
     generation: view.getUint32(at + 4, true),
     mtu: view.getUint32(at + 8, true),
     way: readPath(bytes, view, at + 16),

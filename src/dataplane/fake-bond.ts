@@ -11,6 +11,7 @@ export const UNMEASURED = {
   rttMs: null,
   minRttMs: null,
   mtu: 0,
+  capped: false,
   rateBitsPerSecond: 0,
   deliveredBitsPerSecond: 0,
   offeredBitsPerSecond: 0,

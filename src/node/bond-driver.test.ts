@@ -446,4 +446,12 @@ describe('the report', () => {
     expect(driver.report(BONDED.id)?.paths[1]).toMatchObject({ state: 'excluded' });
     expect(reasons(1)).toContain('nothing came back by it');
   });
+
+  test('says what is behind a policer', () => {
+    plane.changes.set('3>203.0.113.2', { capped: true });
+    run(1);
+    expect(driver.report(BONDED.id)?.paths[1]).toMatchObject({ state: 'active' });
+    expect(reasons(1)).toContain('kept at its rate');
+    expect(reasons(0)).not.toContain('kept at its rate');
+  });
 });

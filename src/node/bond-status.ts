@@ -191,6 +191,8 @@ function planeReason(status: BondPathStatus): string {
     case 'off':
       return 'carries nothing, and is measured on';
     default:
-      return '';
+      return status.capped
+        ? 'kept at its rate: above it packets are lost though no queue grows, as by a policer; more is tried again and again'
+        : '';
   }
 }

@@ -113,6 +113,16 @@ describe('a bond of two uplinks', { timeout: 120_000 }, () => {
     expect(stream.exitCode).toBeNull(); // it is the same one still
   });
 
+  test('finds out what a policer lets through', async ({ net }) => {
+    const scene = await Scene.of(net, { links: [FAST, { delay: 25, policer: RATE }] });
+    await scene.bonded(2);
+    const stream = await startLoad(scene);
+    const told = async () =>
+      (await scene.bond()).paths[1]?.reasons.join().includes('kept at its rate');
+    await until('it is kept at its rate', async () => (await told()) === true, 30_000);
+    expect(stream.exitCode).toBeNull();
+  });
+
   test('keeps a call in order and quick beside a stream', async ({ net }) => {
     const scene = await Scene.of(net, { links: [FAST, SLOW] });
     await scene.bonded(2);

@@ -17,6 +17,7 @@ void encode_path_status(const engine::DataPlane::BondSnapshot::Path& path, uint8
   out[0] = path.id;
   out[1] = static_cast<uint8_t>(path.state.phase);
   out[2] = static_cast<uint8_t>(path.sending.reason);
+  out[3] = path.sending.capped ? 1 : 0;
   store_le32(out + 4, path.state.generation);
   store_le32(out + 8, path.state.mtu);
   encode_path(path.state.way, out + 16);

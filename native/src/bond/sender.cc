@@ -395,6 +395,7 @@ PathStatus Sender::status(uint64_t, PathId id) const {
   s.delay_difference_ms = static_cast<double>(path.delay_ns) / 1e6;
   s.jitter_ms = static_cast<double>(path.delay.jitter_ns()) / 1e6;
   s.loss = path.judge.recent_loss();
+  s.capped = path.judge.capped();
   return s;
 }
 

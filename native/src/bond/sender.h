@@ -57,6 +57,7 @@ struct Policy {
 // A snapshot of a path, for the evaluator and for people.
 struct PathStatus {
   Reason reason = Reason::kUnvalidated;
+  bool capped = false;       // at what it carries without the losses that it has above, as behind a policer
   double rate_bps = 0;       // what it is believed to carry
   double delivered_bps = 0;  // what arrived lately
   double offered_bps = 0;    // what was sent lately
