@@ -7,9 +7,11 @@
 #include <sodium.h>
 
 #include <array>
+#include <tuple>
 #include <vector>
 
 #include "crypto/aead_avx512.h"
+#include "crypto/chacha20_avx2.h"
 #include "crypto/poly1305_ifma.h"
 #include "util/bytes.h"
 
@@ -42,11 +44,19 @@ __attribute__((target("bmi2"))) Tag finish(const Poly1305& p, const uint8_t* key
   return tag;
 }
 
-__attribute__((target("bmi2"))) Tag mulx_poly1305(const uint8_t* key, const std::vector<uint8_t>& text) {
+__attribute__((target("bmi2"))) Poly1305 mulx_start(const uint8_t* key) {
   Poly1305 p;
   poly1305_init(p, key);
+  return p;
+}
+
+__attribute__((target("bmi2"))) Poly1305 mulx_blocks(Poly1305 p, const std::vector<uint8_t>& text) {
   for (size_t i = 0; i < text.size(); i += kPolyBlock) poly1305_block(p, &text[i]);
-  return finish(p, key);
+  return p;
+}
+
+Tag mulx_poly1305(const uint8_t* key, const std::vector<uint8_t>& text) {
+  return finish(mulx_blocks(mulx_start(key), text), key);
 }
 
 // Keys r | s and texts of whole blocks that drive the limbs to their limits. The first ones are RFC 8439, A.3, vectors
@@ -101,6 +111,36 @@ TEST(Poly1305Mulx, AgreesAtTheLimits) {
   if (avx2_aead() == nullptr) GTEST_SKIP() << "no BMI2";
   for (const Limit& limit : limits()) {
     EXPECT_EQ(mulx_poly1305(limit.key.data(), limit.text), sodium_poly1305(limit.key.data(), limit.text));
+  }
+}
+
+// The hash inside ChaCha20's double rounds, from the limits of h.
+void expect_rounds_hash(const Poly1305& start, const std::vector<uint8_t>& text) {
+  alignas(32) uint8_t state[16 * 32] = {};
+  const auto rounds = text.size() == 3 * kPolyBlock ? weft_chacha20_avx2_hash3 : weft_chacha20_avx2_hash4;
+  const Poly1305 expected = mulx_blocks(start, text);
+  Poly1305 hash = start;
+  rounds((const __m256i*)state, (__m256i*)state, 1, 0, &hash, text.data());
+  EXPECT_EQ(std::tie(hash.h0, hash.h1, hash.h2), std::tie(expected.h0, expected.h1, expected.h2))
+      << "from " << start.h0 << ", " << start.h1 << ", " << start.h2;
+}
+
+TEST(ChaCha20Rounds, HashAsPoly1305AtTheLimits) {
+  if (avx2_aead() == nullptr) GTEST_SKIP() << "no AVX2";
+  const uint64_t limbs[] = {0, 1, 5, UINT64_MAX - 5, UINT64_MAX - 4, UINT64_MAX - 1, UINT64_MAX};
+  for (Limit limit : limits()) {
+    Poly1305 start = mulx_start(limit.key.data());
+    for (const uint32_t blocks : {3u, 4u}) {
+      limit.text.resize(kPolyBlock * blocks);
+      for (const uint64_t h0 : limbs) {
+        for (const uint64_t h1 : limbs) {
+          for (uint64_t h2 = 0; h2 < 5; h2++) {
+            start.h0 = h0, start.h1 = h1, start.h2 = h2;
+            expect_rounds_hash(start, limit.text);
+          }
+        }
+      }
+    }
   }
 }
 

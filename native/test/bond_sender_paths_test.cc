@@ -91,6 +91,16 @@ TEST(BondSender, APathThatHasBecomeLossyAndThinIsLeftOut) {
   EXPECT_EQ(rig.sender.active(), 0b10);
 }
 
+TEST(BondSender, APathWithoutAQueueIsKeptAtWhatItCarries) {
+  Rig rig({link(40e6, 10), link(20e6, 25)});
+  rig.links[1].queue_ns = kMs;
+  EXPECT_FALSE(rig.sender.status(rig.now, 1).capped);
+  rig.load(100e6, 5 * kNanosPerSecond);
+  EXPECT_TRUE(rig.sender.status(rig.now, 1).capped);
+  EXPECT_FALSE(rig.sender.status(rig.now, 0).capped);
+  EXPECT_EQ(rig.sender.active(), 0b11);
+}
+
 // What it carries beside a path that is thin itself says nothing of what it adds to the best.
 TEST(BondSender, AThinLossyPathIsLeftOutBesideAnotherThinOne) {
   Rig rig({link(100e6, 10), link(40e6, 25), link(6e6, 25)});

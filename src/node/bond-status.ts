@@ -192,7 +192,7 @@ function planeReason(status: BondPathStatus): string {
       return 'carries nothing, and is measured on';
     default:
       return status.capped
-        ? 'kept at its rate: above it packets are lost though no queue grows, as by a policer; more is tried again and again'
+        ? 'kept at its rate: above it packets were lost though no queue grew, as by a policer; more is tried while there is that much to send'
         : '';
   }
 }

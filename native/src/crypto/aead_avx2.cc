@@ -109,7 +109,7 @@ class Hasher {
     }
   }
 
-  Poly1305 poly_;
+  Poly1305 poly_{};
   const uint8_t* at_ = nullptr;  // the next chunk to hash
   uint32_t chunks_ = 0;          // how many of the packet may be hashed now
   bool started_ = false;         // at_ and poly_ are those of packet_

@@ -143,6 +143,7 @@
 	vmovdqa	%ymm11, 32*11(TO)
 	testl	HASHED, HASHED
 	jz	2f
+	.cfi_remember_state
 	pushq	%rbx
 	pushq	%r12
 	pushq	%r13
@@ -173,6 +174,7 @@
 	popq	%r13
 	popq	%r12
 	popq	%rbx
+	.cfi_restore_state
 2:
 	testl	PLAIN, PLAIN
 	jz	4f

@@ -34,7 +34,8 @@
 #define WEFT_AVX2 __attribute__((always_inline, target("avx2,bmi2"))) inline
 
 // In chacha20_avx2.S: `hashed` + `plain` > 0 double rounds on eight lanes, whose words i are from[i] before and to[i]
-// after them. Each of the hashed ones, which come first, also takes in the next three or four 16-byte blocks of `text`.
+// after them (32-byte aligned; the same array or two). Each of the hashed ones, which come first, also takes in the
+// next three or four 16-byte blocks of `text`; without any neither `hash` nor `text` is touched.
 using ChaCha20Rounds = void(const __m256i* from, __m256i* to, int hashed, int plain, weft::crypto::Poly1305* hash,
                             const uint8_t* text);
 extern "C" ChaCha20Rounds weft_chacha20_avx2_hash3, weft_chacha20_avx2_hash4;
