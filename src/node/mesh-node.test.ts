@@ -373,6 +373,8 @@ describe('a mesh node', () => {
     await host.start();
     host.configure('[Interface]\nMTU = 1300\n[Peer]\nPublicKey = x\n');
     await expect(host.reload()).rejects.toThrow(/weft\.conf:8: invalid PublicKey/);
+    host.configure(`[Interface]\nMTU = 1300\n[Peer]\nPublicKey = ${host.status.publicKey}\n`);
+    await expect(host.reload()).rejects.toThrow(/weft\.conf:7: .* is this node's own/);
     expect(host.status.mtu).toBe(1420);
     host.configure('[Interface]\nMTU = 1300\nDevice = other\n');
     await expect(host.reload()).rejects.toThrow('Device changes with a restart only');

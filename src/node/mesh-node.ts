@@ -5,7 +5,7 @@ import type { MeshCrypto } from '../core/crypto.js';
 import { WeftError } from '../core/errors.js';
 import type { Random } from '../core/random.js';
 import type { Endpoint } from '../core/types.js';
-import type { Identity } from '../mesh/identity.js';
+import { createIdentity, type Identity, wireGuardKeyOf } from '../mesh/identity.js';
 import type { InviteBook } from '../mesh/invite.js';
 import { Mesh, type MeshState } from '../mesh/mesh.js';
 import { decodeState } from '../mesh/state.js';
@@ -253,7 +253,7 @@ export class MeshNode {
     if (fixed !== null) {
       throw new WeftError('ERESTART', `${fixed} changes with a restart only: weft down, weft up`);
     }
-    const routesNow = await checkMeshOverlap(settings, crypto, run);
+    const routesNow = await checkSettings(settings, paths, crypto, run);
     this.#setSockets(before.config, settings.config);
     const changes = describeChanges(before, settings);
     this.#settings = settings;
@@ -350,12 +350,24 @@ export class MeshNode {
   }
 }
 
-/** @throws WeftError EOVERLAP */
-export function checkMeshOverlap(
+/**
+ * What the files alone do not tell: whether a static peer is this node itself, and whether the mesh overlaps a network of
+ * the host, whose routes are the answer.
+ * @throws WeftError ECONFIG, EOVERLAP
+ */
+export async function checkSettings(
   settings: Settings,
+  paths: NodePaths,
   crypto: MeshCrypto,
   run: IpRunner,
 ): Promise<HostRoute[]> {
+  const own = wireGuardKeyOf(crypto, createIdentity(crypto, settings.seed).id);
+  const self = settings.config.peers.find(({ publicKey }) => publicKey === own);
+  if (self !== undefined) {
+    const where = `${paths.config}:${self.line}`;
+    const message = `${where}: the PublicKey of this [Peer] is this node's own: give the other's`;
+    throw new WeftError('ECONFIG', message);
+  }
   const remedy =
     'renumber that network, or make the mesh anew with weft init --prefix PREFIX/LENGTH of addresses that no host uses';
   return checkOverlap(meshPrefixes(crypto, settings), settings.config.device, run, remedy);

@@ -11,7 +11,7 @@ import { systemRandom } from './crypto.js';
 import { type IpRunner, runIp } from './ip-command.js';
 import { createMeshCrypto } from './mesh-crypto.js';
 import type { MeshLog } from './mesh-log.js';
-import { checkMeshOverlap, MeshNode } from './mesh-node.js';
+import { checkSettings, MeshNode } from './mesh-node.js';
 import { openNode } from './node.js';
 import { loadSettings, type NodePaths, type Settings } from './settings.js';
 import { lockState } from './state-lock.js';
@@ -59,7 +59,7 @@ async function open(options: MeshNodeOptions, settings: Settings): Promise<MeshN
   const { device } = settings.config;
   const crypto = await createMeshCrypto();
   const run = options.runIp ?? runIp;
-  const routes = await checkMeshOverlap(settings, crypto, run);
+  const routes = await checkSettings(settings, options.paths, crypto, run);
   let meshNode: MeshNode | null = null;
   const listening = new Listening();
   const node = await openNode(
