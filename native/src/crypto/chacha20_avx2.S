@@ -1,6 +1,6 @@
 // ChaCha20's double rounds on eight blocks at once with AVX2, alone or with Poly1305 of other data in between: what
-// chacha20_avx2.h declares. By hand, as compilers move some thirty vectors to and fro in each double round to make
-// room: of the 130 vector instructions here 128 are ChaCha20's own. A word of all eight blocks is a register:
+// chacha20_avx2.h declares. By hand, as gcc 12 moves 27 vectors to and fro in each double round to make room: of the
+// 130 vector instructions here 128 are ChaCha20's own. A word of all eight blocks is a register:
 //
 //      words 0..7, 9, 10, 12..15    %ymm0..7, 9, 10, 12..15
 //      words 8 and 11               in turns %ymm8 and memory

@@ -59,7 +59,9 @@ struct alignas(64) State {
     keyed = true;
   }
   ~State() {
-    if (keyed) wipe(key, sizeof key), wipe(work, sizeof work);
+    if (!keyed) return;
+    wipe(key, sizeof key);
+    wipe(work, sizeof work);
   }
   const __m256i* initial() const { return (const __m256i*)this; }
   __m256i* words() { return (__m256i*)work; }
