@@ -115,34 +115,46 @@ TEST(Poly1305Mulx, AgreesAtTheLimits) {
 }
 
 // The hash inside ChaCha20's double rounds, from the limits of h.
-void expect_rounds_hash(const Poly1305& start, const std::vector<uint8_t>& text) {
-  alignas(32) uint8_t state[16 * 32] = {};
-  const auto rounds = text.size() == 3 * kPolyBlock ? weft_chacha20_avx2_hash3 : weft_chacha20_avx2_hash4;
-  const Poly1305 expected = mulx_blocks(start, text);
-  Poly1305 hash = start;
-  rounds((const __m256i*)state, (__m256i*)state, 1, 0, &hash, text.data());
-  EXPECT_EQ(std::tie(hash.h0, hash.h1, hash.h2), std::tie(expected.h0, expected.h1, expected.h2))
-      << "from " << start.h0 << ", " << start.h1 << ", " << start.h2;
-}
+struct RoundsWithHash {
+  ChaCha20Rounds* rounds;
+  uint32_t blocks;
+};
 
-TEST(ChaCha20Rounds, HashAsPoly1305AtTheLimits) {
+class ChaCha20RoundsHash : public testing::TestWithParam<RoundsWithHash> {
+ protected:
+  static void expect_hash(const Poly1305& start, const std::vector<uint8_t>& text) {
+    alignas(32) uint8_t state[16 * 32] = {};
+    const Poly1305 expected = mulx_blocks(start, text);
+    Poly1305 hash = start;
+    GetParam().rounds((const __m256i*)state, (__m256i*)state, 1, 0, &hash, text.data());
+    EXPECT_EQ(std::tie(hash.h0, hash.h1, hash.h2), std::tie(expected.h0, expected.h1, expected.h2))
+        << "from " << start.h0 << ", " << start.h1 << ", " << start.h2;
+  }
+};
+
+TEST_P(ChaCha20RoundsHash, IsPoly1305AtTheLimits) {
   if (avx2_aead() == nullptr) GTEST_SKIP() << "no AVX2";
   const uint64_t limbs[] = {0, 1, 5, UINT64_MAX - 5, UINT64_MAX - 4, UINT64_MAX - 1, UINT64_MAX};
   for (Limit limit : limits()) {
     Poly1305 start = mulx_start(limit.key.data());
-    for (const uint32_t blocks : {3u, 4u}) {
-      limit.text.resize(kPolyBlock * blocks);
-      for (const uint64_t h0 : limbs) {
-        for (const uint64_t h1 : limbs) {
-          for (uint64_t h2 = 0; h2 < 5; h2++) {
-            start.h0 = h0, start.h1 = h1, start.h2 = h2;
-            expect_rounds_hash(start, limit.text);
-          }
+    limit.text.resize(kPolyBlock * GetParam().blocks);
+    for (const uint64_t h0 : limbs) {
+      for (const uint64_t h1 : limbs) {
+        for (uint64_t h2 = 0; h2 < 5; h2++) {
+          start.h0 = h0, start.h1 = h1, start.h2 = h2;
+          expect_hash(start, limit.text);
         }
       }
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(All, ChaCha20RoundsHash,
+                         testing::Values(RoundsWithHash{weft_chacha20_avx2_columns_hash3, 3},
+                                         RoundsWithHash{weft_chacha20_avx2_columns_hash4, 4},
+                                         RoundsWithHash{weft_chacha20_avx2_rows1_hash3, 3},
+                                         RoundsWithHash{weft_chacha20_avx2_rows2_hash3, 3},
+                                         RoundsWithHash{weft_chacha20_avx2_rows3_hash3, 3}));
 
 // RFC 8439, A.3, vector 7: independent of any other implementation.
 TEST(Poly1305Mulx, MatchesTheRfcWhereHWrapsAround) {
@@ -212,6 +224,19 @@ class SimdAead : public testing::TestWithParam<const Aead*> {
     }
   }
 
+  // Of packets of 1420 bytes, every third of which is changed.
+  void expect_only_forged_refused() {
+    build();
+    GetParam()->seal(jobs_);
+    for (size_t i = 0; i < jobs_.size(); i += 3) {
+      const size_t at[] = {0, 700, 1419, 1420, 1435};  // text, its last byte, the tag's first and last
+      jobs_[i].data[at[i % 5]] ^= 0x80;
+    }
+    for (AeadJob& job : jobs_) job.ok = true;
+    GetParam()->open(jobs_);
+    for (size_t i = 0; i < jobs_.size(); i++) EXPECT_EQ(jobs_[i].ok, i % 3 != 0) << i;
+  }
+
   uint8_t keys_[3][kAeadKeySize];
   std::vector<std::pair<size_t, uint32_t>> layout_;
   std::vector<uint8_t> memory_, plain_, sealed_;
@@ -233,8 +258,18 @@ TEST_P(SimdAead, MoreEmptyPacketsThanLanes) {
   expect_round_trip();
 }
 
+TEST_P(SimdAead, AnEmptyPacketBehindFullPasses) {
+  for (const uint32_t blocks : {2, 3, 5, 5, 1, 1, 3, 2, 2, 5, 0}) add(0, blocks * 64);
+  expect_round_trip();
+}
+
 TEST_P(SimdAead, KeysThatAlternate) {
   for (size_t i = 0; i < 30; i++) add(i % 3, (uint32_t)(i * 53));
+  expect_round_trip();
+}
+
+TEST_P(SimdAead, PacketsByThemselvesOfAllLengths) {
+  for (uint32_t length = 0; length <= 2100; length++) add(length % 2, length);
   expect_round_trip();
 }
 
@@ -252,15 +287,12 @@ TEST_P(SimdAead, ALongPacketBetweenEmptyOnes) {
 
 TEST_P(SimdAead, RefusesOnlyTheForged) {
   for (int i = 0; i < 45; i++) add(0, 1420);
-  build();
-  GetParam()->seal(jobs_);
-  for (size_t i = 0; i < jobs_.size(); i += 3) {
-    const size_t at[] = {0, 700, 1419, 1420, 1435};  // text, its last byte, the tag's first and last
-    jobs_[i].data[at[i % 5]] ^= 0x80;
-  }
-  for (AeadJob& job : jobs_) job.ok = true;
-  GetParam()->open(jobs_);
-  for (size_t i = 0; i < jobs_.size(); i++) EXPECT_EQ(jobs_[i].ok, i % 3 != 0) << i;
+  expect_only_forged_refused();
+}
+
+TEST_P(SimdAead, RefusesOnlyTheForgedByThemselves) {
+  for (size_t i = 0; i < 45; i++) add(i % 2, 1420);
+  expect_only_forged_refused();
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SimdAead, testing::ValuesIn(simd_aeads()),

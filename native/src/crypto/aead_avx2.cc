@@ -1,4 +1,5 @@
-// ChaCha20-Poly1305 (RFC 8439, no AAD) for batches of packets with AVX2 and BMI2.
+// ChaCha20-Poly1305 (RFC 8439, no AAD) for batches of packets with AVX2 and BMI2; a packet by itself is done in
+// aead_avx2_single.h.
 //
 // The ChaCha20 blocks of a run of packets fill eight lanes of one pass after the other (chacha20_lanes.h).
 // Poly1305 runs inside the passes (chacha20_avx2.h) and walks over the packets in the same order:
@@ -19,6 +20,7 @@
 
 #include <algorithm>
 
+#include "crypto/aead_avx2_single.h"
 #include "crypto/chacha20_avx2.h"
 
 namespace weft::crypto {
@@ -27,7 +29,7 @@ namespace {
 
 // Poly1305 over the packets of a run, one after the other. Between passes it is told how far it may go.
 template <bool kOpen>
-class Hasher {
+class Hasher : public TextHash {
  public:
   Hasher(AeadJob* jobs, const Block* keys) : jobs_(jobs), keys_(keys) {}
 
@@ -36,7 +38,7 @@ class Hasher {
     if (may_start()) start();
     refill();
   }
-  WEFT_AVX2 bool idle() const { return chunks_ == 0 && !may_finish(); }
+  WEFT_AVX2 bool idle() const { return blocks_ == 0 && !may_finish(); }
   // How far it surely comes in the next pass, so that this may decrypt what lies before in place: in each of the ten
   // double rounds it hashes three blocks at least, or else the rest of the packet.
   WEFT_AVX2 RunPosition within_reach() const {
@@ -50,19 +52,11 @@ class Hasher {
     return kOpen ? packet_ > lanes.packet + 1 : packet_ + 3 > lanes.packet;
   }
 
-  // What pass() calls.
-  WEFT_AVX2 int rounds(int most, uint32_t blocks) const { return (int)std::min((uint32_t)most, chunks_ / blocks); }
-  Poly1305& state() { return poly_; }
-  const uint8_t* text() const { return at_; }
-  WEFT_AVX2 void advance(uint32_t n) {
-    chunks_ -= n;
-    at_ += n * kPolyBlock;
-  }
-  // The remaining chunks of the packet and, if that is all of it, its tag and the start of the next one.
+  // The remaining blocks of the packet and, if that is all of it, its tag and the start of the next one.
   WEFT_AVX2 void detour() {
-    while (chunks_ > 0) next();
+    while (blocks_ > 0) next();
     if (!may_finish()) return;
-    finish();
+    finish_packet();
     packet_++;
     started_ = false;
     if (may_start()) start();
@@ -74,14 +68,10 @@ class Hasher {
     while (packet_ < goal.packet) detour();
     if (packet_ > goal.packet || !started_) return;
     const uint8_t* end = jobs_[packet_].data + goal.bytes;
-    while (at_ < end && chunks_ > 0) next();
+    while (at_ < end && blocks_ > 0) next();
   }
 
  private:
-  WEFT_AVX2 void next() {
-    poly1305_block(poly_, at_);
-    advance(1);
-  }
   WEFT_AVX2 bool may_start() const {
     return !started_ && (packet_ < limit_.packet || (packet_ == limit_.packet && limit_.bytes > 0));
   }
@@ -95,55 +85,25 @@ class Hasher {
     if (!started_) return;
     const AeadJob& job = jobs_[packet_];
     const uint32_t bytes = may_finish() ? job.length : limit_.bytes;
-    chunks_ = (bytes - (uint32_t)(at_ - job.data)) / kPolyBlock;
+    blocks_ = (bytes - (uint32_t)(at_ - job.data)) / kPolyBlock;
   }
-  WEFT_AVX2 void finish() {
+  WEFT_AVX2 void finish_packet() {
     AeadJob& job = jobs_[packet_];
     uint64_t tag[2];
-    poly1305_last_blocks(poly_, at_, job.length);
-    poly1305_tag(poly_, keys_[packet_], tag);
-    if constexpr (kOpen) {
-      job.ok = tag_matches(tag, job.data + job.length);
-    } else {
-      std::memcpy(job.data + job.length, tag, kAeadTagSize);
-    }
+    finish(keys_[packet_], job.length, tag);
+    settle<kOpen>(job, tag);
   }
 
-  Poly1305 poly_{};
-  const uint8_t* at_ = nullptr;  // the next chunk to hash
-  uint32_t chunks_ = 0;          // how many of the packet may be hashed now
-  bool started_ = false;         // at_ and poly_ are those of packet_
+  bool started_ = false;  // at_ and poly_ are those of packet_
   size_t packet_ = 0;
   RunPosition limit_;
   AeadJob* jobs_;
   const Block* keys_;
 };
 
-// text ^= key stream. Of the 16 bytes from its last partial chunk on, those behind the text are rewritten unchanged:
-// the tag or its room.
-WEFT_AVX2 void apply(const PendingText& p) {
-  uint8_t* text = p.text;
-  const uint8_t* stream = p.key_stream;
-  if (p.length == kChaChaBlock) {
-    for (int i = 0; i < 2; i++) {
-      __m256i* to = (__m256i*)(text + 32 * i);
-      _mm256_storeu_si256(to, _mm256_xor_si256(_mm256_loadu_si256(to), _mm256_load_si256((const __m256i*)stream + i)));
-    }
-    return;
-  }
-  static constexpr uint8_t kMask[32] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
-  for (uint32_t left = p.length; left > 0; text += kPolyBlock, stream += kPolyBlock) {
-    const uint32_t n = std::min(left, kPolyBlock);
-    const __m128i mask = _mm_loadu_si128((const __m128i*)(kMask + 16 - n));
-    const __m128i key_stream = _mm_and_si128(_mm_load_si128((const __m128i*)stream), mask);
-    _mm_storeu_si128((__m128i*)text, _mm_xor_si128(_mm_loadu_si128((const __m128i*)text), key_stream));
-    left -= n;
-  }
-}
-
 // All passes of a run: up to kMaxRun packets with one key.
 template <bool kOpen>
-__attribute__((target("avx2,bmi2"))) void run(std::span<AeadJob> jobs) {
+__attribute__((noinline, target("avx2,bmi2"))) void passes(std::span<AeadJob> jobs) {
   alignas(64) Block keys[kMaxRun];
   alignas(64) Block buffers[2][kLanes];  // this pass's and the one's before
   PendingText pending[2][kLanes];
@@ -151,29 +111,29 @@ __attribute__((target("avx2,bmi2"))) void run(std::span<AeadJob> jobs) {
   const uint8_t* key = jobs[0].key;
 
   State state;
+  Rows rows(key, kRowLanes / 2);
   Lanes<kLanes>& lanes = state.lanes;
   LaneFiller<kLanes> filler(jobs, keys, kOpen ? kLanes : 1);
   Hasher<kOpen> hasher(jobs.data(), keys);
   const RunPosition end = {jobs.size(), 0};
-  const bool short_run = jobs.size() <= 4;  // what is not hashed beside a pass soon has no pass left to hide it
   int turn = 0;
   for (; !filler.done(); turn ^= 1) {
     const RunPosition before = filler.position();
     hasher.allow(kOpen ? RunPosition{filler.keys(), 0} : before);
     const RunPosition in_place = kOpen ? hasher.within_reach() : end;
     const int n = filler.fill(lanes, in_place, buffers[turn], pending[turn], count[turn]);
-    const int width = !hasher.idle() || n > 6 ? 8 : n > 4 ? 6 : 4;
+    const int width = n > kRowLanes ? kLanes : (n + 1) & ~1;
     filler.idle(lanes, n, width, buffers[turn]);
     most[turn] = std::max(most[turn], width);
-    if (width == 8 && !state.keyed) state.set_key(key);
-    if (width == 4) {
-      short_pass<2>(key, lanes);
-    } else if (width == 6) {
-      short_pass<3>(key, lanes);
-    } else if (!short_run && hasher.has_time(before)) {
-      pass<3>(state, hasher);
-    } else {
-      pass<4>(state, hasher);
+    if (n > kRowLanes) {
+      if (!state.keyed) state.set_key(key);
+      hasher.has_time(before) ? pass<3>(state, hasher) : pass<4>(state, hasher);
+    } else if (n > 4) {
+      pass_in_rows<3>(rows, lanes, hasher);
+    } else if (n > 2) {
+      pass_in_rows<2>(rows, lanes, hasher);
+    } else if (n > 0) {  // not so if only empty packets are left, whose keys were made before
+      pass_in_rows<1>(rows, lanes, hasher);
     }
     if constexpr (kOpen) {
       hasher.reach(before);
@@ -189,6 +149,15 @@ __attribute__((target("avx2,bmi2"))) void run(std::span<AeadJob> jobs) {
   }
   wipe(keys, sizeof(Block) * jobs.size());
   for (int i = 0; i < 2; i++) wipe(buffers[i], sizeof(Block) * (size_t)most[i]);
+}
+
+template <bool kOpen>
+void run(std::span<AeadJob> jobs) {
+  if (jobs.size() == 1 && jobs[0].length <= kMaxSingleLength) {
+    single<kOpen>(jobs[0]);
+  } else {
+    passes<kOpen>(jobs);
+  }
 }
 
 constexpr Aead kAead = {"avx2", for_each_run<run<false>>, for_each_run<run<true>>};

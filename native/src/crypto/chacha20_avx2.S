@@ -1,13 +1,20 @@
-// ChaCha20's double rounds on eight blocks at once with AVX2, alone or with Poly1305 of other data in between: what
-// chacha20_avx2.h declares. By hand, as gcc 12 moves 27 vectors to and fro in each double round to make room: of the
-// 130 vector instructions here 128 are ChaCha20's own. A word of all eight blocks is a register:
+// ChaCha20's double rounds on several blocks at once with AVX2, alone or with Poly1305 of other data in between: what
+// chacha20_avx2.h declares.
+//
+// Eight blocks in columns. By hand, as gcc 12 moves 27 vectors to and fro in each double round to make room: of the 130
+// vector instructions here 128 are ChaCha20's own. A word of all eight blocks is a register:
 //
 //      words 0..7, 9, 10, 12..15    %ymm0..7, 9, 10, 12..15
 //      words 8 and 11               in turns %ymm8 and memory
 //      a temporary                  %ymm11
 //
-// A quarter round is four steps, each made for two quarter rounds at once. The hash of a 16-byte block is four pieces
-// as well, one behind each of the steps, so that the processor always has both to choose from.
+// Two, four or six blocks in rows. By hand, as gcc keeps nothing in registers where the hash is between:
+//
+//      rows a..d of set 0, 1, 2     %ymm0..3, 4..7, 8..11
+//      a temporary of each set      %ymm12, 13, 14
+//
+// A quarter round is four steps. The hash of a 16-byte block is four pieces as well, and these follow each other in
+// turns, so that the processor always has both to choose from.
 //
 // Constant time: no branch and no address depends on key, state or text.
 #if defined(__x86_64__)
@@ -116,15 +123,100 @@
 	hash	4, \offset, \bytes
 .endm
 
-.macro double_round bytes
+.macro columns_double_round bytes
 	quarter_rounds 0, 4, 8, 12,  1, 5, 9, 13,  0, \bytes
 	quarter_rounds 3, 7, 8, 15,  2, 6, 10, 14,  16, \bytes, 8, 11
 	quarter_rounds 0, 5, 10, 15,  1, 6, 8, 12,  32, \bytes
 	quarter_rounds 2, 7, 8, 13,  3, 4, 9, 14,  48, \bytes, 11, 8
 .endm
 
+// The same steps on a set of rows.
+.macro row_shuffle a, b, d, shuffle
+	vpaddd	%ymm\b, %ymm\a, %ymm\a
+	vpxor	%ymm\a, %ymm\d, %ymm\d
+	vpshufb	\shuffle(%rip), %ymm\d, %ymm\d
+.endm
+
+.macro row_shift c, d, b, bits, t
+	vpaddd	%ymm\d, %ymm\c, %ymm\c
+	vpxor	%ymm\c, %ymm\b, %ymm\b
+	vpslld	$\bits, %ymm\b, %ymm\t
+	vpsrld	$(32 - \bits), %ymm\b, %ymm\b
+	vpor	%ymm\t, %ymm\b, %ymm\b
+.endm
+
+// Columns become diagonals where the rows a, c, d turn by 3, 1, 2 words, and columns again by 1, 3, 2. (Not b, which
+// is the last to be ready.)
+.macro row_turn a, c, d, by_a, by_c
+	vpshufd	$\by_a, %ymm\a, %ymm\a
+	vpshufd	$0x4e, %ymm\d, %ymm\d
+	vpshufd	$\by_c, %ymm\c, %ymm\c
+.endm
+
+// Of all sets.
+.macro rows_shuffle sets, shuffle
+	row_shuffle 0, 1, 3, \shuffle
+	.if \sets > 1
+	row_shuffle 4, 5, 7, \shuffle
+	.endif
+	.if \sets > 2
+	row_shuffle 8, 9, 11, \shuffle
+	.endif
+.endm
+
+.macro rows_shift sets, bits
+	row_shift 2, 3, 1, \bits, 12
+	.if \sets > 1
+	row_shift 6, 7, 5, \bits, 13
+	.endif
+	.if \sets > 2
+	row_shift 10, 11, 9, \bits, 14
+	.endif
+.endm
+
+.macro rows_turn sets, by_a, by_c
+	row_turn 0, 2, 3, \by_a, \by_c
+	.if \sets > 1
+	row_turn 4, 6, 7, \by_a, \by_c
+	.endif
+	.if \sets > 2
+	row_turn 8, 10, 11, \by_a, \by_c
+	.endif
+.endm
+
+// Four quarter rounds of each block, and the hash of the blocks at `offset` and `offset2`.
+.macro rows_round sets, by_a, by_c, offset, offset2, bytes
+	rows_shuffle \sets, rotate_16
+	hash	1, \offset, \bytes
+	hash	2, \offset, \bytes
+	rows_shift \sets, 12
+	hash	3, \offset, \bytes
+	hash	4, \offset, \bytes
+	rows_shuffle \sets, rotate_8
+	hash	1, \offset2, \bytes
+	hash	2, \offset2, \bytes
+	rows_shift \sets, 7
+	hash	3, \offset2, \bytes
+	hash	4, \offset2, \bytes
+	rows_turn \sets, \by_a, \by_c
+.endm
+
+.macro rows_double_round sets, bytes
+	rows_round \sets, 0x93, 0x39, 0, 16, \bytes
+	rows_round \sets, 0x39, 0x93, 32, 48, \bytes
+.endm
+
+// `sets`: of rows; 0 for columns.
+.macro double_round sets, bytes
+	.if \sets == 0
+	columns_double_round \bytes
+	.else
+	rows_double_round \sets, \bytes
+	.endif
+.endm
+
 // A function that hashes `bytes` of text in each of its first double rounds.
-.macro function name, bytes
+.macro function name, sets, bytes
 	.globl	\name
 	.hidden	\name
 	.type	\name, @function
@@ -138,9 +230,13 @@
 	movq	%rsp, %rbp
 	.cfi_def_cfa_register %rbp
 	.irp	i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	.if \sets == 0 || \i < 4 * \sets
 	vmovdqa	32*\i(FROM), %ymm\i
+	.endif
 	.endr
+	.if \sets == 0
 	vmovdqa	%ymm11, 32*11(TO)
+	.endif
 	testl	HASHED, HASHED
 	jz	2f
 	.cfi_remember_state
@@ -161,7 +257,7 @@
 	movq	16(POLY), H2
 	.p2align 5
 1:
-	double_round \bytes
+	double_round \sets, \bytes
 	addq	$\bytes, TEXT
 	decl	ROUNDS
 	jnz	1b
@@ -180,12 +276,14 @@
 	jz	4f
 	.p2align 5
 3:
-	double_round 0
+	double_round \sets, 0
 	decl	PLAIN
 	jnz	3b
 4:
-	.irp	i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15
+	.irp	i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	.if (\sets == 0 && \i != 11) || \i < 4 * \sets
 	vmovdqa	%ymm\i, 32*\i(TO)
+	.endif
 	.endr
 	popq	%rbp
 	.cfi_def_cfa %rsp, 8
@@ -195,8 +293,11 @@
 .endm
 
 	.text
-	function weft_chacha20_avx2_hash3, 48
-	function weft_chacha20_avx2_hash4, 64
+	function weft_chacha20_avx2_columns_hash3, 0, 48
+	function weft_chacha20_avx2_columns_hash4, 0, 64
+	function weft_chacha20_avx2_rows1_hash3, 1, 48
+	function weft_chacha20_avx2_rows2_hash3, 2, 48
+	function weft_chacha20_avx2_rows3_hash3, 3, 48
 
 	.section .rodata
 	.p2align 5

@@ -13,8 +13,8 @@
 //
 // At the end two 8x8 transposes turn columns into the lanes' 64 contiguous bytes.
 //
-// Up to six lanes may lie in rows instead, two to a set of four registers: less throughput, but half the latency, which
-// is what counts for the only pass of a small packet:
+// Up to six lanes may lie in rows instead, two to a set of four registers. That takes more instructions a block, but
+// they wait less for each other: what is not enough for many passes in columns is done sooner.
 //
 //      a   sigma 0..3 of lane 0     | sigma 0..3 of lane 1
 //      b   key   0..3               | key   0..3
@@ -31,18 +31,22 @@
 #include "crypto/chacha20_lanes.h"
 #include "crypto/poly1305_mulx.h"
 
-#define WEFT_AVX2 __attribute__((always_inline, target("avx2,bmi2"))) inline
+#define WEFT_AVX2_LAMBDA __attribute__((always_inline, target("avx2,bmi2")))
+#define WEFT_AVX2 WEFT_AVX2_LAMBDA inline
 
-// In chacha20_avx2.S: `hashed` + `plain` > 0 double rounds on eight lanes, whose words i are from[i] before and to[i]
-// after them (32-byte aligned; the same array or two). Each of the hashed ones, which come first, also takes in the
-// next three or four 16-byte blocks of `text`; without any neither `hash` nor `text` is touched.
+// In chacha20_avx2.S: `hashed` + `plain` > 0 double rounds on eight lanes in columns or on one to three sets of rows,
+// whose registers i are from[i] before and to[i] after them (32-byte aligned; the same array or two). Each of the
+// hashed ones, which come first, also takes in the next 16-byte blocks of `text`: three, or four with the one in
+// columns that is named so; without any neither `hash` nor `text` is touched.
 using ChaCha20Rounds = void(const __m256i* from, __m256i* to, int hashed, int plain, weft::crypto::Poly1305* hash,
                             const uint8_t* text);
-extern "C" ChaCha20Rounds weft_chacha20_avx2_hash3, weft_chacha20_avx2_hash4;
+extern "C" ChaCha20Rounds weft_chacha20_avx2_columns_hash3, weft_chacha20_avx2_columns_hash4,
+    weft_chacha20_avx2_rows1_hash3, weft_chacha20_avx2_rows2_hash3, weft_chacha20_avx2_rows3_hash3;
 
 namespace weft::crypto::avx2 {
 
 inline constexpr int kLanes = 8;
+inline constexpr int kRowLanes = 6;
 
 inline constexpr uint32_t kSigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};  // "expand 32-byte k"
 
@@ -68,26 +72,6 @@ struct alignas(64) State {
 };
 static_assert(offsetof(State, lanes.block) == 12 * 32 && offsetof(State, lanes.counter_hi) == 15 * 32);
 static_assert(offsetof(Poly1305, h0) == 0 && offsetof(Poly1305, r0) == 24 && offsetof(Poly1305, s1) == 40);
-
-// The byte shuffles that rotate 32-bit words left by 16 and by 8.
-struct Rotations {
-  __m256i by16, by8;
-};
-
-WEFT_AVX2 Rotations rotations() {
-  Rotations r = {
-      _mm256_broadcastsi128_si256(_mm_setr_epi8(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)),
-      _mm256_broadcastsi128_si256(_mm_setr_epi8(3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14)),
-  };
-  // Opaque to the compiler: clang, knowing the masks, trades cheap xors for more shuffles.
-  asm("" : "+x"(r.by16), "+x"(r.by8));
-  return r;
-}
-
-template <int kBits>
-WEFT_AVX2 __m256i rotate(__m256i x) {
-  return _mm256_or_si256(_mm256_slli_epi32(x, kBits), _mm256_srli_epi32(x, 32 - kBits));
-}
 
 // 8x8 transpose of 32-bit words; `a` is the first of eight registers, out[l] becomes lane l's 32 bytes.
 WEFT_AVX2 void transpose(const __m256i* a, __m256i (&out)[8]) {
@@ -123,21 +107,25 @@ WEFT_AVX2 void store_half(const Lanes<kLanes>& lanes, const __m256i* half, int o
   for (int l = 0; l < kLanes; l++) store(lanes, l, offset, out[l]);
 }
 
-// The ten double rounds of eight lanes, and Poly1305 beside them, kBlocks blocks a double round: hash.rounds(n,
-// kBlocks) says for how many of n so many blocks are at hand, advance() that they were hashed, detour() does what else
-// has to be done.
+// Ten double rounds, and Poly1305 beside them, kBlocks blocks a double round: hash.rounds(n, kBlocks) says for how many
+// of n so many blocks are at hand, advance() that they were hashed, detour() does what else has to be done, if the hash
+// is not idle.
 template <int kBlocks, class Hash>
-__attribute__((noinline, target("avx2,bmi2"))) void pass(State& state, Hash& hash) {
-  constexpr ChaCha20Rounds* rounds = kBlocks == 3 ? weft_chacha20_avx2_hash3 : weft_chacha20_avx2_hash4;
-  const __m256i* from = state.initial();
-  for (int left = 10; left > 0; from = state.words()) {
-    const int hashed = hash.rounds(left, kBlocks), plain = hash.idle() ? left : std::min(left - hashed, 1);
-    rounds(from, state.words(), hashed, plain, &hash.state(), hash.text());
+WEFT_AVX2 void double_rounds(ChaCha20Rounds* rounds, const __m256i* from, __m256i* to, Hash& hash) {
+  for (int left = 10; left > 0; from = to) {
+    const int hashed = hash.rounds(left, kBlocks), plain = hash.idle() ? left - hashed : std::min(left - hashed, 1);
+    rounds(from, to, hashed, plain, &hash.state(), hash.text());
     left -= hashed + plain;
     hash.advance((uint32_t)hashed * kBlocks);
     if (plain > 0) hash.detour();
   }
+}
 
+// Eight lanes.
+template <int kBlocks, class Hash>
+__attribute__((noinline, target("avx2,bmi2"))) void pass(State& state, Hash& hash) {
+  constexpr ChaCha20Rounds* rounds = kBlocks == 3 ? weft_chacha20_avx2_columns_hash3 : weft_chacha20_avx2_columns_hash4;
+  double_rounds<kBlocks>(rounds, state.initial(), state.words(), hash);
   __m256i x[16];
   WEFT_UNROLL
   for (int i = 0; i < 16; i++) x[i] = _mm256_add_epi32(state.words()[i], state.initial()[i]);
@@ -145,71 +133,81 @@ __attribute__((noinline, target("avx2,bmi2"))) void pass(State& state, Hash& has
   store_half(state.lanes, x + 8, 32);
 }
 
-// X += Y; Z = (Z ^ X) <<< n on the rows of all sets: n by a byte shuffle (16, 8), or kBits.
-template <int kSets>
-WEFT_AVX2 void row_step(__m256i (&x)[kSets], const __m256i (&y)[kSets], __m256i (&z)[kSets], __m256i byte_rotation) {
-  WEFT_UNROLL
-  for (int s = 0; s < kSets; s++) {
-    x[s] = _mm256_add_epi32(x[s], y[s]);
-    z[s] = _mm256_shuffle_epi8(_mm256_xor_si256(z[s], x[s]), byte_rotation);
+// What lanes in rows start from, and what becomes of it in a pass.
+class Rows {
+ public:
+  WEFT_AVX2 Rows(const uint8_t* key, int sets) : sets_(sets) {
+    for (int s = 0; s < sets; s++) {
+      initial_[s][0] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)kSigma));
+      initial_[s][1] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)key));
+      initial_[s][2] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)(key + 16)));
+    }
   }
-}
-
-template <int kBits, int kSets>
-WEFT_AVX2 void row_step(__m256i (&x)[kSets], const __m256i (&y)[kSets], __m256i (&z)[kSets]) {
-  WEFT_UNROLL
-  for (int s = 0; s < kSets; s++) {
-    x[s] = _mm256_add_epi32(x[s], y[s]);
-    z[s] = rotate<kBits>(_mm256_xor_si256(z[s], x[s]));
+  ~Rows() {
+    wipe(initial_, sizeof initial_[0] * (size_t)sets_);
+    wipe(words_, sizeof words_[0] * (size_t)sets_);
   }
-}
+  Rows(const Rows&) = delete;
+  Rows& operator=(const Rows&) = delete;
 
-// The first 2 kSets lanes, in rows, with nothing beside.
-template <int kSets>
-__attribute__((noinline, target("avx2,bmi2"))) void short_pass(const uint8_t* key, const Lanes<kLanes>& lanes) {
-  const Rotations r = rotations();
-  const __m256i a0 = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)kSigma));
-  const __m256i b0 = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)key));
-  const __m256i c0 = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)(key + 16)));
-  __m256i a[kSets], b[kSets], c[kSets], d[kSets], d0[kSets];
-  WEFT_UNROLL
+  // Of lanes 2 s and 2 s + 1.
+  WEFT_AVX2 void set_last_words(int s, __m256i d) { initial_[s][3] = d; }
+
+  // The first 2 kSets lanes: store(lane, offset, key_stream) gets 32 bytes each.
+  template <int kSets, class Hash, class Store>
+  WEFT_AVX2 void pass(Hash& hash, Store store) {
+    constexpr ChaCha20Rounds* rounds = kSets == 1   ? weft_chacha20_avx2_rows1_hash3
+                                       : kSets == 2 ? weft_chacha20_avx2_rows2_hash3
+                                                    : weft_chacha20_avx2_rows3_hash3;
+    double_rounds<3>(rounds, initial_[0], words_[0], hash);
+    WEFT_UNROLL
+    for (int s = 0; s < kSets; s++) {
+      __m256i x[4];
+      WEFT_UNROLL
+      for (int i = 0; i < 4; i++) x[i] = _mm256_add_epi32(words_[s][i], initial_[s][i]);
+      store(2 * s, 0, _mm256_permute2x128_si256(x[0], x[1], 0x20));
+      store(2 * s, 32, _mm256_permute2x128_si256(x[2], x[3], 0x20));
+      store(2 * s + 1, 0, _mm256_permute2x128_si256(x[0], x[1], 0x31));
+      store(2 * s + 1, 32, _mm256_permute2x128_si256(x[2], x[3], 0x31));
+    }
+  }
+
+ private:
+  const int sets_;
+  __m256i initial_[kRowLanes / 2][4], words_[kRowLanes / 2][4];
+};
+
+// The first 2 kSets lanes, in rows.
+template <int kSets, class Hash>
+__attribute__((noinline, target("avx2,bmi2"))) void pass_in_rows(Rows& rows, const Lanes<kLanes>& lanes, Hash& hash) {
   for (int s = 0; s < kSets; s++) {
     const uint32_t *n = lanes.block + 2 * s, *lo = lanes.counter_lo + 2 * s, *hi = lanes.counter_hi + 2 * s;
-    d0[s] = _mm256_setr_epi32((int)n[0], 0, (int)lo[0], (int)hi[0], (int)n[1], 0, (int)lo[1], (int)hi[1]);
-    a[s] = a0, b[s] = b0, c[s] = c0, d[s] = d0[s];
+    rows.set_last_words(s,
+                        _mm256_setr_epi32((int)n[0], 0, (int)lo[0], (int)hi[0], (int)n[1], 0, (int)lo[1], (int)hi[1]));
   }
-  for (int i = 0; i < 10; i++) {
-    row_step(a, b, d, r.by16);
-    row_step<12>(c, d, b);
-    row_step(a, b, d, r.by8);
-    row_step<7>(c, d, b);
-    WEFT_UNROLL
-    for (int s = 0; s < kSets; s++) {  // diagonals become columns
-      b[s] = _mm256_shuffle_epi32(b[s], _MM_SHUFFLE(0, 3, 2, 1));
-      c[s] = _mm256_shuffle_epi32(c[s], _MM_SHUFFLE(1, 0, 3, 2));
-      d[s] = _mm256_shuffle_epi32(d[s], _MM_SHUFFLE(2, 1, 0, 3));
+  rows.pass<kSets>(
+      hash, [&](int lane, int offset, __m256i key_stream) WEFT_AVX2_LAMBDA { store(lanes, lane, offset, key_stream); });
+}
+
+// text ^= key stream. Of the 16 bytes from its last partial chunk on, those behind the text are rewritten unchanged:
+// the tag or its room.
+WEFT_AVX2 void apply(const PendingText& p) {
+  uint8_t* text = p.text;
+  const uint8_t* stream = p.key_stream;
+  if (p.length == kChaChaBlock) {
+    for (int i = 0; i < 2; i++) {
+      __m256i* to = (__m256i*)(text + 32 * i);
+      _mm256_storeu_si256(to, _mm256_xor_si256(_mm256_loadu_si256(to), _mm256_load_si256((const __m256i*)stream + i)));
     }
-    row_step(a, b, d, r.by16);
-    row_step<12>(c, d, b);
-    row_step(a, b, d, r.by8);
-    row_step<7>(c, d, b);
-    WEFT_UNROLL
-    for (int s = 0; s < kSets; s++) {  // and back
-      b[s] = _mm256_shuffle_epi32(b[s], _MM_SHUFFLE(2, 1, 0, 3));
-      c[s] = _mm256_shuffle_epi32(c[s], _MM_SHUFFLE(1, 0, 3, 2));
-      d[s] = _mm256_shuffle_epi32(d[s], _MM_SHUFFLE(0, 3, 2, 1));
-    }
+    return;
   }
-  WEFT_UNROLL
-  for (int s = 0; s < kSets; s++) {
-    a[s] = _mm256_add_epi32(a[s], a0);
-    b[s] = _mm256_add_epi32(b[s], b0);
-    c[s] = _mm256_add_epi32(c[s], c0);
-    d[s] = _mm256_add_epi32(d[s], d0[s]);
-    store(lanes, 2 * s, 0, _mm256_permute2x128_si256(a[s], b[s], 0x20));
-    store(lanes, 2 * s, 32, _mm256_permute2x128_si256(c[s], d[s], 0x20));
-    store(lanes, 2 * s + 1, 0, _mm256_permute2x128_si256(a[s], b[s], 0x31));
-    store(lanes, 2 * s + 1, 32, _mm256_permute2x128_si256(c[s], d[s], 0x31));
+  static constexpr uint8_t kMask[32] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+  for (uint32_t left = p.length; left > 0; text += kPolyBlock, stream += kPolyBlock) {
+    const uint32_t n = std::min(left, kPolyBlock);
+    const __m128i mask = _mm_loadu_si128((const __m128i*)(kMask + 16 - n));
+    const __m128i key_stream = _mm_and_si128(_mm_load_si128((const __m128i*)stream), mask);
+    _mm_storeu_si128((__m128i*)text, _mm_xor_si128(_mm_loadu_si128((const __m128i*)text), key_stream));
+    left -= n;
   }
 }
 
