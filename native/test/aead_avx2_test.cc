@@ -116,6 +116,7 @@ TEST(Poly1305Mulx, AgreesAtTheLimits) {
 
 // The hash inside ChaCha20's double rounds, from the limits of h.
 struct RoundsWithHash {
+  const char* name;
   ChaCha20Rounds* rounds;
   uint32_t blocks;
 };
@@ -150,11 +151,12 @@ TEST_P(ChaCha20RoundsHash, IsPoly1305AtTheLimits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ChaCha20RoundsHash,
-                         testing::Values(RoundsWithHash{weft_chacha20_avx2_columns_hash3, 3},
-                                         RoundsWithHash{weft_chacha20_avx2_columns_hash4, 4},
-                                         RoundsWithHash{weft_chacha20_avx2_rows1_hash3, 3},
-                                         RoundsWithHash{weft_chacha20_avx2_rows2_hash3, 3},
-                                         RoundsWithHash{weft_chacha20_avx2_rows3_hash3, 3}));
+                         testing::Values(RoundsWithHash{"columns3", weft_chacha20_avx2_columns_hash3, 3},
+                                         RoundsWithHash{"columns4", weft_chacha20_avx2_columns_hash4, 4},
+                                         RoundsWithHash{"rows1", weft_chacha20_avx2_rows1_hash3, 3},
+                                         RoundsWithHash{"rows2", weft_chacha20_avx2_rows2_hash3, 3},
+                                         RoundsWithHash{"rows3", weft_chacha20_avx2_rows3_hash3, 3}),
+                         [](const auto& test) { return std::string(test.param.name); });
 
 // RFC 8439, A.3, vector 7: independent of any other implementation.
 TEST(Poly1305Mulx, MatchesTheRfcWhereHWrapsAround) {
@@ -269,6 +271,7 @@ TEST_P(SimdAead, KeysThatAlternate) {
 }
 
 TEST_P(SimdAead, PacketsByThemselvesOfAllLengths) {
+  // Their keys alternate: each is a run.
   for (uint32_t length = 0; length <= 2100; length++) add(length % 2, length);
   expect_round_trip();
 }

@@ -1,7 +1,8 @@
 // ChaCha20-Poly1305 (RFC 8439, no AAD) for batches of packets with AVX2 and BMI2; a packet by itself is done in
-// aead_avx2_single.h.
+// aead_avx2_single.h if it is no longer than most are.
 //
-// The ChaCha20 blocks of a run of packets fill eight lanes of one pass after the other (chacha20_lanes.h).
+// The ChaCha20 blocks of a run of packets with one key fill eight lanes of one pass after the other (chacha20_lanes.h);
+// the last ones, if they are six or fewer, those of a pass in rows.
 // Poly1305 runs inside the passes (chacha20_avx2.h) and walks over the packets in the same order:
 //
 //      sealing     pass 0  1  2  3  4 ...       text encrypted by pass i ...
@@ -38,7 +39,7 @@ class Hasher : public TextHash {
     if (may_start()) start();
     refill();
   }
-  WEFT_AVX2 bool idle() const { return blocks_ == 0 && !may_finish(); }
+  WEFT_AVX2 bool rest_may_wait() const { return blocks_ == 0 && !may_finish(); }
   // How far it surely comes in the next pass, so that this may decrypt what lies before in place: in each of the ten
   // double rounds it hashes three blocks at least, or else the rest of the packet.
   WEFT_AVX2 RunPosition within_reach() const {
@@ -111,7 +112,7 @@ __attribute__((noinline, target("avx2,bmi2"))) void passes(std::span<AeadJob> jo
   const uint8_t* key = jobs[0].key;
 
   State state;
-  Rows rows(key, kRowLanes / 2);
+  Rows rows(key, kRowSets);
   Lanes<kLanes>& lanes = state.lanes;
   LaneFiller<kLanes> filler(jobs, keys, kOpen ? kLanes : 1);
   Hasher<kOpen> hasher(jobs.data(), keys);
@@ -127,13 +128,13 @@ __attribute__((noinline, target("avx2,bmi2"))) void passes(std::span<AeadJob> jo
     most[turn] = std::max(most[turn], width);
     if (n > kRowLanes) {
       if (!state.keyed) state.set_key(key);
-      hasher.has_time(before) ? pass<3>(state, hasher) : pass<4>(state, hasher);
-    } else if (n > 4) {
-      pass_in_rows<3>(rows, lanes, hasher);
-    } else if (n > 2) {
-      pass_in_rows<2>(rows, lanes, hasher);
+      if (hasher.has_time(before)) {
+        pass<3>(state, hasher);
+      } else {
+        pass<4>(state, hasher);
+      }
     } else if (n > 0) {  // not so if only empty packets are left, whose keys were made before
-      pass_in_rows<1>(rows, lanes, hasher);
+      for_sets(n, [&]<int kSets>() WEFT_AVX2_LAMBDA { pass_in_rows<kSets>(rows, lanes, hasher); });
     }
     if constexpr (kOpen) {
       hasher.reach(before);

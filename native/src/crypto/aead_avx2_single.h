@@ -9,94 +9,113 @@
 
 #if defined(__x86_64__)
 
+#include <algorithm>
+
 #include "crypto/chacha20_avx2.h"
 
 namespace weft::crypto::avx2 {
 
-// Longer than that, the throughput of passes in columns is worth more.
+// Of so many the key stream has room on the stack.
 inline constexpr uint32_t kMaxSingleBlocks = 4 * kRowLanes;
 inline constexpr uint32_t kMaxSingleLength = (kMaxSingleBlocks - 1) * kChaChaBlock;
 
-// Job done: its tag is `tag`.
 template <bool kOpen>
-WEFT_AVX2 void settle(AeadJob& job, const uint64_t tag[2]) {
-  if constexpr (kOpen) {
-    job.ok = tag_matches(tag, job.data + job.length);
-  } else {
-    std::memcpy(job.data + job.length, tag, kAeadTagSize);
-  }
-}
-
-class SingleHash : public TextHash {
+class Single {
  public:
-  WEFT_AVX2 void start(const uint8_t* key, const uint8_t* text) {
-    poly1305_init(poly_, key);
-    at_ = text;
-  }
-  WEFT_AVX2 void allow_until(const uint8_t* end) { blocks_ = (uint32_t)(end - at_) / kPolyBlock; }
-  // What is left can wait.
-  WEFT_AVX2 bool idle() const { return true; }
-  WEFT_AVX2 void detour() {}
-  WEFT_AVX2 void reach(const uint8_t* end) {
-    while (blocks_ > 0 && at_ < end) next();
-  }
-};
+  WEFT_AVX2 explicit Single(AeadJob& job)
+      : job_(job),
+        blocks_(1 + (job.length + kChaChaBlock - 1) / kChaChaBlock),
+        rows_(job.key, (int)std::min((blocks_ + 1) / 2, (uint32_t)kRowSets)) {}
+  ~Single() { wipe(stream_, sizeof(Block) * ((blocks_ + 1) & ~1u)); }
+  Single(const Single&) = delete;
+  Single& operator=(const Single&) = delete;
 
-// The key stream's blocks [block, block + 2 kSets).
-template <int kSets>
-WEFT_AVX2 void next_blocks(Rows& rows, uint64_t counter, uint32_t block, SingleHash& hash, Block* blocks) {
-  for (int s = 0; s < kSets; s++) {
-    const auto number = (long long)block + 2 * s, nonce = (long long)counter;
-    rows.set_last_words(s, _mm256_setr_epi64x(number, nonce, number + 1, nonce));
+  WEFT_AVX2 void run() {
+    make(0);
+    hash_.start(stream_[0], job_.data);
+    if constexpr (kOpen) {
+      hash_.allow_until(text(blocks_));
+      for (uint32_t made = kRowLanes; made < blocks_; made += kRowLanes) {
+        make(made);
+        hash_.reach(text(made));  // two 16-byte blocks at most
+        apply_until(made);
+      }
+    } else {
+      encrypt_until(kRowLanes);
+      for (uint32_t made = kRowLanes; made < blocks_; made += kRowLanes) {
+        make(made);
+        encrypt_until(made + kRowLanes);
+      }
+    }
+    uint64_t tag[2];
+    hash_.finish(stream_[0], job_, tag);
+    settle<kOpen>(job_, tag);
+    if constexpr (kOpen) apply_until(blocks_);
   }
-  rows.pass<kSets>(hash, [&](int lane, int offset, __m256i key_stream)
-                             WEFT_AVX2_LAMBDA { _mm256_store_si256((__m256i*)(blocks[lane] + offset), key_stream); });
-}
+
+ private:
+  class Hash : public TextHash {
+   public:
+    WEFT_AVX2 void start(const uint8_t* key, const uint8_t* text) {
+      poly1305_init(poly_, key);
+      at_ = text;
+    }
+    WEFT_AVX2 void allow_until(const uint8_t* end) { blocks_ = (uint32_t)(end - at_) / kPolyBlock; }
+    WEFT_AVX2 bool rest_may_wait() const { return true; }
+    WEFT_AVX2 void detour() {}
+    WEFT_AVX2 void reach(const uint8_t* end) {
+      while (blocks_ > 0 && at_ < end) next();
+    }
+    WEFT_AVX2 void finish(const uint8_t* key, const AeadJob& job, uint64_t (&tag)[2]) {
+      reach(job.data + job.length);
+      TextHash::finish(key, job.length, tag);
+    }
+  };
+
+  // The text of the key stream's block `block`, or the text's end.
+  WEFT_AVX2 uint8_t* text(uint32_t block) const {
+    return job_.data + std::min((block - 1) * kChaChaBlock, job_.length);
+  }
+
+  // The key stream's blocks from `from` on, as many as are wanted and fit.
+  WEFT_AVX2 void make(uint32_t from) {
+    for_sets((int)(blocks_ - from), [&]<int kSets>() WEFT_AVX2_LAMBDA { make_sets<kSets>(from); });
+  }
+  template <int kSets>
+  __attribute__((noinline, target("avx2,bmi2"))) void make_sets(uint32_t from) {
+    for (int s = 0; s < kSets; s++) {
+      const auto number = (long long)from + 2 * s, nonce = (long long)job_.counter;
+      rows_.set_last_words(s, _mm256_setr_epi64x(number, nonce, number + 1, nonce));
+    }
+    rows_.pass<kSets>(hash_, [&](int lane, int offset, __m256i key_stream) WEFT_AVX2_LAMBDA {
+      _mm256_store_si256((__m256i*)(stream_[from + (uint32_t)lane] + offset), key_stream);
+    });
+  }
+
+  // text ^= key stream, up to the block `end`.
+  WEFT_AVX2 void apply_until(uint32_t end) {
+    for (; applied_ < end; applied_++) {
+      uint8_t* at = text(applied_);
+      apply({at, stream_[applied_], std::min((uint32_t)(job_.data + job_.length - at), kChaChaBlock)});
+    }
+  }
+  WEFT_AVX2 void encrypt_until(uint32_t end) {
+    apply_until(std::min(end, blocks_));
+    hash_.allow_until(text(end));
+  }
+
+  alignas(64) Block stream_[kMaxSingleBlocks];
+  AeadJob& job_;
+  const uint32_t blocks_;  // of the key stream, the first of which is the one-time key
+  uint32_t applied_ = 1;   // of these
+  Rows rows_;
+  Hash hash_;
+};
 
 // `job`: of at most kMaxSingleLength.
 template <bool kOpen>
 __attribute__((noinline, target("avx2,bmi2"))) void single(AeadJob& job) {
-  alignas(64) Block stream[kMaxSingleBlocks];
-  const uint32_t blocks = 1 + (job.length + kChaChaBlock - 1) / kChaChaBlock;
-  Rows rows(job.key, (int)std::min((blocks + 1) / 2, 3u));
-  SingleHash hash;
-
-  uint32_t applied = 1;  // of the blocks
-  const auto apply_until = [&](uint32_t end) WEFT_AVX2_LAMBDA {
-    for (; applied < end; applied++) {
-      const uint32_t offset = (applied - 1) * kChaChaBlock;
-      apply({job.data + offset, stream[applied], std::min(job.length - offset, kChaChaBlock)});
-    }
-  };
-  for (uint32_t made = 0; made < blocks;) {
-    const uint32_t left = blocks - made, before = made;
-    Block* next = stream + made;
-    if (left > 4) {
-      next_blocks<3>(rows, job.counter, made, hash, next);
-    } else if (left > 2) {
-      next_blocks<2>(rows, job.counter, made, hash, next);
-    } else {
-      next_blocks<1>(rows, job.counter, made, hash, next);
-    }
-    made = std::min(made + kRowLanes, blocks);
-    if (before == 0) {
-      hash.start(stream[0], job.data);
-      if constexpr (kOpen) hash.allow_until(job.data + job.length);
-    }
-    if constexpr (kOpen) {
-      if (before != 0) hash.reach(job.data + (before - 1) * kChaChaBlock);  // some two blocks at most
-      apply_until(before);
-    } else {
-      apply_until(made);
-      hash.allow_until(job.data + std::min((made - 1) * kChaChaBlock, job.length));
-    }
-  }
-  hash.reach(job.data + job.length);
-  uint64_t tag[2];
-  hash.finish(stream[0], job.length, tag);
-  settle<kOpen>(job, tag);
-  if constexpr (kOpen) apply_until(blocks);
-  wipe(stream, sizeof(Block) * ((blocks + 1) & ~1u));
+  Single<kOpen>(job).run();
 }
 
 }  // namespace weft::crypto::avx2

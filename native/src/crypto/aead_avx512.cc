@@ -47,13 +47,9 @@ WEFT_AVX512 void authenticate(AeadJob* jobs, const Block* keys) {
     uint64_t tag[2];
     poly1305_last_blocks(p[i], texts[i] + blocks * kPolyBlock, jobs[i].length);
     poly1305_tag(p[i], keys[i], tag);
-    uint8_t* received = jobs[i].data + jobs[i].length;
-    if constexpr (kOpen) {
-      jobs[i].ok = tag_matches(tag, received);
-    } else {
-      std::memcpy(received, tag, kAeadTagSize);
-    }
+    settle<kOpen>(jobs[i], tag);
   }
+  wipe(p, sizeof p);
 }
 
 // Packets [from, to), two at a time where they are alike. Sealing, an odd one may wait for the next call: returns how

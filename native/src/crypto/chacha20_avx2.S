@@ -13,8 +13,8 @@
 //      rows a..d of set 0, 1, 2     %ymm0..3, 4..7, 8..11
 //      a temporary of each set      %ymm12, 13, 14
 //
-// A quarter round is four steps. The hash of a 16-byte block is four pieces as well, and these follow each other in
-// turns, so that the processor always has both to choose from.
+// A quarter round is four steps, and the hash of a 16-byte block four pieces. Behind each step go one piece (columns) or
+// two (rows), so that the processor always has both to choose from.
 //
 // Constant time: no branch and no address depends on key, state or text.
 #if defined(__x86_64__)
@@ -215,7 +215,7 @@
 	.endif
 .endm
 
-// A function that hashes `bytes` of text in each of its first double rounds.
+// A function for `sets` of rows, or columns, that hashes `bytes` of text in each of its first double rounds.
 .macro function name, sets, bytes
 	.globl	\name
 	.hidden	\name

@@ -1,4 +1,4 @@
-// ChaCha20 (RFC 8439, 2.3) on eight blocks at once with AVX2, with Poly1305 of other data issued in between.
+// ChaCha20 (RFC 8439, 2.3) on two to eight blocks at once with AVX2, with Poly1305 of other data issued in between.
 //
 // A lane is one 64-byte block. Register i holds word i of all eight lanes, one lane a 32-bit column, so a quarter round
 // is the same for all and needs no diagonal shuffles:
@@ -13,8 +13,8 @@
 //
 // At the end two 8x8 transposes turn columns into the lanes' 64 contiguous bytes.
 //
-// Up to six lanes may lie in rows instead, two to a set of four registers. That takes more instructions a block, but
-// they wait less for each other: what is not enough for many passes in columns is done sooner.
+// Up to six lanes may lie in rows instead, two to a set of four registers. That takes more cycles a block, but fewer
+// where there are no eight, and no transpose:
 //
 //      a   sigma 0..3 of lane 0     | sigma 0..3 of lane 1
 //      b   key   0..3               | key   0..3
@@ -29,7 +29,7 @@
 #include <cstddef>
 
 #include "crypto/chacha20_lanes.h"
-#include "crypto/poly1305_mulx.h"
+#include "crypto/text_hash.h"
 
 #define WEFT_AVX2_LAMBDA __attribute__((always_inline, target("avx2,bmi2")))
 #define WEFT_AVX2 WEFT_AVX2_LAMBDA inline
@@ -46,11 +46,12 @@ extern "C" ChaCha20Rounds weft_chacha20_avx2_columns_hash3, weft_chacha20_avx2_c
 namespace weft::crypto::avx2 {
 
 inline constexpr int kLanes = 8;
-inline constexpr int kRowLanes = 6;
+inline constexpr int kRowSets = 3;
+inline constexpr int kRowLanes = 2 * kRowSets;
 
 inline constexpr uint32_t kSigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};  // "expand 32-byte k"
 
-// What all lanes start from, word i of each at initial()[i], and what becomes of it in a pass, at words()[i].
+// What lanes in columns start from, word i of each at initial()[i], and what becomes of it in a pass, at words()[i].
 struct alignas(64) State {
   uint32_t constant[4][kLanes], key[8][kLanes];
   Lanes<kLanes> lanes;  // differs from pass to pass
@@ -107,17 +108,18 @@ WEFT_AVX2 void store_half(const Lanes<kLanes>& lanes, const __m256i* half, int o
   for (int l = 0; l < kLanes; l++) store(lanes, l, offset, out[l]);
 }
 
-// Ten double rounds, and Poly1305 beside them, kBlocks blocks a double round: hash.rounds(n, kBlocks) says for how many
-// of n so many blocks are at hand, advance() that they were hashed, detour() does what else has to be done, if the hash
-// is not idle.
+// Ten double rounds, and Poly1305 beside them, kBlocks blocks a double round as far as they are at hand. What is left
+// then may wait, or else hash.detour() does it after a double round without.
 template <int kBlocks, class Hash>
 WEFT_AVX2 void double_rounds(ChaCha20Rounds* rounds, const __m256i* from, __m256i* to, Hash& hash) {
   for (int left = 10; left > 0; from = to) {
-    const int hashed = hash.rounds(left, kBlocks), plain = hash.idle() ? left - hashed : std::min(left - hashed, 1);
+    const bool rest_may_wait = hash.rest_may_wait();
+    const int hashed = hash.at_hand(left, kBlocks);
+    const int plain = rest_may_wait ? left - hashed : std::min(left - hashed, 1);
     rounds(from, to, hashed, plain, &hash.state(), hash.text());
     left -= hashed + plain;
     hash.advance((uint32_t)hashed * kBlocks);
-    if (plain > 0) hash.detour();
+    if (plain > 0 && !rest_may_wait) hash.detour();
   }
 }
 
@@ -174,8 +176,20 @@ class Rows {
 
  private:
   const int sets_;
-  __m256i initial_[kRowLanes / 2][4], words_[kRowLanes / 2][4];
+  __m256i initial_[kRowSets][4], words_[kRowSets][4];
 };
+
+// f<kSets>() with as many sets as `lanes` need, 1 to kRowLanes.
+template <class F>
+WEFT_AVX2 void for_sets(int lanes, F f) {
+  if (lanes > 4) {
+    f.template operator()<3>();
+  } else if (lanes > 2) {
+    f.template operator()<2>();
+  } else {
+    f.template operator()<1>();
+  }
+}
 
 // The first 2 kSets lanes, in rows.
 template <int kSets, class Hash>

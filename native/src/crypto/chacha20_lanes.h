@@ -18,6 +18,7 @@
 #include <cstring>
 
 #include "crypto/aead.h"
+#include "util/bytes.h"
 
 // Before the loops over arrays of vectors, which are registers only once unrolled: clang does so by itself.
 #if defined(__clang__)
@@ -35,9 +36,16 @@ using Block = uint8_t[kChaChaBlock];
 
 alignas(64) inline constexpr Block kZeroBlock = {};
 
-// Zeroes secrets that would stay on the stack. A call: where the size is known gcc would take `rep stos` for some
-// hundred bytes, which takes as long as two ChaCha20 blocks to start.
-inline void wipe(void* p, size_t n) { explicit_bzero(p, n); }
+// Zeroes secrets that would stay on the stack; the compiler may not leave it out. (What it spills is its own.) By a
+// call if it is more than a few stores: gcc would take `rep stos`, which takes as long as two ChaCha20 blocks.
+__attribute__((always_inline)) inline void wipe(void* p, size_t n) {
+  if (__builtin_constant_p(n) && n <= 64) {
+    std::memset(p, 0, n);
+    asm volatile("" : : "r"(p) : "memory");
+  } else {
+    explicit_bzero(p, n);
+  }
+}
 
 // One pass: the last four words of the lanes' states, and where each lane's key stream is xored from and to.
 template <int kLanes>
@@ -126,6 +134,17 @@ class LaneFiller {
   size_t keys_ahead_, next_key_ = 0;
   RunPosition position_;  // of the next lane of text
 };
+
+// A packet's end: `tag` is stored, or compared in constant time.
+template <bool kOpen>
+void settle(AeadJob& job, const uint64_t (&tag)[2]) {
+  uint8_t* end = job.data + job.length;
+  if constexpr (kOpen) {
+    job.ok = ((tag[0] ^ load_le64(end)) | (tag[1] ^ load_le64(end + 8))) == 0;
+  } else {
+    std::memcpy(end, tag, kAeadTagSize);
+  }
+}
 
 // Cuts a batch into runs of one key, known by its address, and calls `run` on each.
 template <void (*run)(std::span<AeadJob>)>

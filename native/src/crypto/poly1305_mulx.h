@@ -6,7 +6,6 @@
 
 #if defined(__x86_64__)
 
-#include <algorithm>
 #include <cstring>
 
 #include "util/bytes.h"
@@ -102,40 +101,6 @@ WEFT_BMI2 void poly1305_tag(const Poly1305& p, const uint8_t* key, uint64_t tag[
   t = (uint128_t)((p.h0 & ~reduced) | (g0 & reduced)) + load_le64(key + 16);
   tag[0] = (uint64_t)t;
   tag[1] = ((p.h1 & ~reduced) | (g1 & reduced)) + load_le64(key + 24) + (uint64_t)(t >> 64);
-}
-
-// Poly1305 on its way through a packet's text, of whose next bytes some may be hashed already: in C++ here, or
-// elsewhere beside other work, by who then tells advance().
-class TextHash {
- public:
-  // How often, `most` times at most, `blocks` blocks are at hand.
-  WEFT_BMI2 int rounds(int most, uint32_t blocks) const { return (int)std::min((uint32_t)most, blocks_ / blocks); }
-  WEFT_BMI2 Poly1305& state() { return poly_; }
-  WEFT_BMI2 const uint8_t* text() const { return at_; }
-  WEFT_BMI2 void advance(uint32_t blocks) {
-    blocks_ -= blocks;
-    at_ += blocks * kPolyBlock;
-  }
-  // Once all whole blocks are hashed of a text of `length` bytes: its tag.
-  WEFT_BMI2 void finish(const uint8_t* key, uint32_t length, uint64_t tag[2]) {
-    poly1305_last_blocks(poly_, at_, length);
-    poly1305_tag(poly_, key, tag);
-  }
-
- protected:
-  WEFT_BMI2 void next() {
-    poly1305_block(poly_, at_);
-    advance(1);
-  }
-
-  Poly1305 poly_{};
-  const uint8_t* at_ = nullptr;  // the next block
-  uint32_t blocks_ = 0;          // how many may be hashed now
-};
-
-// Whether the 16 bytes at `received` are `tag`, in constant time.
-inline bool tag_matches(const uint64_t tag[2], const uint8_t* received) {
-  return ((tag[0] ^ load_le64(received)) | (tag[1] ^ load_le64(received + 8))) == 0;
 }
 
 }  // namespace weft::crypto
