@@ -1,6 +1,6 @@
 // Compares the AEAD back ends with each other and, if its library is there, with BoringSSL.
 //
-//   aead_bench [--rounds N] [--boringssl PATH]
+//   aead_bench [--rounds N] [--sizes BYTES[,BYTES...]] [--boringssl PATH]
 //
 // Every round times every candidate once, in turn, on the same packets in cache; the result is the median over the
 // rounds of the cycles (of the time stamp counter) a byte, and of the ratio to the reference within a round, which a
@@ -130,13 +130,30 @@ void measure(weft::bench::Report& report, const std::vector<Candidate>& candidat
   }
 }
 
+std::vector<uint32_t> sizes_in(const char* list) {
+  std::vector<uint32_t> sizes;
+  for (const char* at = list; *at != '\0'; at += *at == ',') {
+    char* end;
+    const unsigned long size = std::strtoul(at, &end, 10);
+    if (end == at || size == 0 || size > 65000 || (*end != ',' && *end != '\0')) {
+      std::fprintf(stderr, "--sizes: want bytes from 1 to 65000, as in 64,1420, not \"%s\"\n", list);
+      std::exit(2);
+    }
+    sizes.push_back((uint32_t)size);
+    at = end;
+  }
+  return sizes;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   int rounds = 300;
+  std::vector<uint32_t> sizes = {64, 256, 1420, 8900};
   const char* boringssl_path = "/usr/lib/x86_64-linux-gnu/android/libcrypto.so.0";
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--rounds") == 0) rounds = std::max(1, std::atoi(argv[i + 1]));
+    if (std::strcmp(argv[i], "--sizes") == 0) sizes = sizes_in(argv[i + 1]);
     if (std::strcmp(argv[i], "--boringssl") == 0) boringssl_path = argv[i + 1];
   }
   uint8_t key[weft::crypto::kAeadKeySize];
@@ -153,7 +170,7 @@ int main(int argc, char** argv) {
   }
 
   weft::bench::Report report;
-  for (const uint32_t size : {64u, 256u, 1420u, 8900u}) {
+  for (const uint32_t size : sizes) {
     for (const size_t batch : {1u, 45u}) {
       for (const bool open : {false, true}) measure(report, candidates, size, batch, open, rounds, key);
     }
