@@ -28,8 +28,7 @@ uint64_t seed() {
   return text == nullptr ? 1 : std::strtoull(text, nullptr, 10);
 }
 
-// At high rates, over long times, or many runs: minutes under a sanitizer. `weft_scenarios`, built without one, has
-// them.
+// At high rates, over long times, or many runs: minutes under a sanitizer, seconds without one.
 bool takes_long(const Scenario& scenario) {
   for (const char* name :
        {"thick and thin", "any two links", "one path", "policer", "one-way audio: a hole a second"}) {

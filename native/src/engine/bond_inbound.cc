@@ -34,7 +34,6 @@ void BondInbound::receive(const peer::Keypair& keypair, const net::Path& way, st
                           net::UdpSockets* sockets) {
   peer::Peer& peer = *keypair.peer;
   bond::Bond& bond = *peer.bond;
-  std::lock_guard guard(bond.mutex);
   const uint64_t now = now_ns();  // with the mutex, so that a bond's time never steps back
   uint32_t bytes = 0;
   bool fresh = false;

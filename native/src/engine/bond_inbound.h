@@ -28,8 +28,8 @@ class BondInbound {
  public:
   BondInbound(State& state, tun::GroMerger& merger, TunBatch& tun) : state_(state), merger_(merger), tun_(tun) {}
 
-  // Messages that came under `keypair` by one way. What they release is written to the TUN before another unit can
-  // release what follows.
+  // With the bond's mutex: messages that came under `keypair` by one way. What they release is written to the TUN
+  // before another unit can release what follows.
   void receive(const peer::Keypair& keypair, const net::Path& way, std::span<const BondedMessage> messages,
                net::UdpSockets* sockets);
   // With the mutex: what is due by time alone.

@@ -236,10 +236,12 @@ size_t Inbound::deliver_run(DataMessages& messages, const Moment& now, size_t fi
   return end;
 }
 
-// The same for a peer with several uplinks, whose bond wants to know of copies, too.
+// The same for a peer with several uplinks, whose bond wants to know of copies, too. Whose counter is new and what the
+// bond makes of it is one step: in between, another lane would drop the copies of these, and take them for lost.
 void Inbound::deliver_bonded(DataMessages& messages, const Moment& now, size_t first, size_t end) {
   const Origin& start = messages.origins[first];
   peer::Peer& peer = *start.keypair->peer;
+  std::lock_guard guard(peer.bond->mutex);
   bonded_.clear();
   const auto add = [&](const crypto::AeadJob& job, bool replayed, bool refused) {
     const uint32_t length = job.length == 0 ? 0 : ip_length(job.data, job.length);
