@@ -75,6 +75,7 @@ enum class Stat : uint8_t {
   kTunWrites,
   kTunWritePackets,
   kWaits,
+  kGaveWay,
   kCount
 };
 
@@ -92,6 +93,7 @@ inline constexpr std::array<const char*, static_cast<size_t>(Stat::kCount)> kSta
     "tun_writes",
     "tun_write_packets",
     "waits",
+    "gave_way",
 };
 
 struct Counters {

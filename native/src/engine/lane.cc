@@ -14,6 +14,7 @@ constexpr uint32_t kTunShift = 8;  // a bit for each queue of the TUN
 constexpr uint32_t kTurnReceives = 4;  // bursts
 constexpr uint32_t kTurnPackets = 64;
 constexpr uint32_t kTurnBytes = 64 * 1024;
+constexpr uint32_t kMuch = 8 * 1024;  // bytes of a unit
 
 bool is_due(uint64_t time) { return time != UINT64_MAX && time <= now_ns(); }
 
@@ -75,6 +76,7 @@ void Lane::work(Units& units, std::unique_lock<std::mutex>& leader) {
       wait(order_.outbound, ticket);
       outbound_.send(units.outbound);
       order_.outbound.release();
+      give_way(units.cpu, units.outbound.bytes());
       break;
     }
     case Taken::kInbound: {
@@ -85,6 +87,7 @@ void Lane::work(Units& units, std::unique_lock<std::mutex>& leader) {
       wait(order_.inbound, ticket);
       inbound_.deliver(unit);
       order_.inbound.release();
+      give_way(units.cpu, unit.bytes());
       units.inbound.pop();
       break;
     }
@@ -120,8 +123,7 @@ void Lane::advance_bonds() {
 
 // To wake another thread costs about as much as the work on some kilobytes: only for more than that.
 bool Lane::hands_over(uint32_t bytes) const {
-  constexpr uint32_t kWorthwhile = 8 * 1024;
-  return threads_ > 1 && (bytes >= kWorthwhile || may_have_more()) && now_ns() >= alone_until_;
+  return threads_ > 1 && (bytes >= kMuch || may_have_more()) && now_ns() >= alone_until_;
 }
 
 // A thread that has no CPU, or that an uplink holds up, holds up all that took later units. More threads do not help
@@ -133,6 +135,11 @@ void Lane::wait(TicketLine& line, TicketLine::Ticket ticket) {
   const uint64_t from = now_ns();
   line.wait(ticket);
   if (const uint64_t now = now_ns(); now > from + (threads_ - 1) * kUnitNs) alone_until_ = now + kAloneNs;
+}
+
+// The other end, an application or ping may wait for this CPU.
+void Lane::give_way(CpuShare& cpu, uint32_t bytes) {
+  if (bytes >= kMuch && cpu.worked(now_ns())) state_.counters.count(Stat::kGaveWay);
 }
 
 // --- what is next, by the leader ------------------------------------------------------------------------------------
@@ -156,7 +163,7 @@ Lane::Taken Lane::take(Units& units) {
         next_turn(Turn::kPoll);
         break;
       case Turn::kPoll:
-        poll(units.inbound);
+        poll(units);
         if ((!may_have_more() && units.inbound.empty() && !bonds_due()) || must_step_back()) return Taken::kNothing;
         next_turn(Turn::kUdp);
         break;
@@ -247,23 +254,24 @@ bool Lane::spend(const OutboundUnit& unit) {
 }
 
 // Asks the kernel who has packets, and waits for some if nobody is known to have any.
-void Lane::poll(const InboundLine& line) {
+void Lane::poll(Units& units) {
   if (index_ == 0 && is_due(network_.next_check())) {
     state_.deferred.post([this] { network_.check_sources(); });
   }
-  const io::Ready ready = may_have_more() || !line.empty() ? poller_.wait(0) : sleep();
+  const io::Ready ready = may_have_more() || !units.inbound.empty() ? poller_.wait(0) : sleep(units.cpu);
   constexpr io::Ready kNetwork = NetworkWatch::kLink | NetworkWatch::kRoute;
   if ((ready & kNetwork) != 0) state_.deferred.post([this, ready] { network_.on_ready(ready); });
   ready_ |= ready & (kUdp4 | kUdp6);
   queues_.set_ready(ready >> kTunShift);
 }
 
-io::Ready Lane::sleep() {
+io::Ready Lane::sleep(CpuShare& cpu) {
   state_.counters.count(Stat::kWaits);
   order_.sleeping = true;
   // After that: whoever brings the time nearer now wakes us.
   const io::Ready ready = poller_.wait(must_step_back() ? 0 : time_to_sleep());
   order_.sleeping = false;
+  cpu.waited(now_ns());
   return ready;
 }
 

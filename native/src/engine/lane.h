@@ -19,10 +19,11 @@
 #include "engine/tun_queues.h"
 #include "io/poller.h"
 #include "io/uring.h"
+#include "util/cpu_share.h"
 
 namespace weft::engine {
 
-// The memory that a thread works with.
+// What a thread works with.
 struct Units {
   // `ring` null: without io_uring. `alone`: the lane has no other thread, and its sockets may be read on before what
   // was taken is delivered.
@@ -34,6 +35,7 @@ struct Units {
   std::unique_ptr<io::Uring> uring;
   OutboundUnit outbound;
   InboundLine inbound;
+  CpuShare cpu;
 };
 
 class Lane {
@@ -86,8 +88,9 @@ class Lane {
   bool take_bulk(OutboundUnit& unit);
   bool spend(const OutboundUnit& unit);
   void next_turn(Turn turn);
-  void poll(const InboundLine& line);
-  io::Ready sleep();
+  void give_way(CpuShare& cpu, uint32_t bytes);
+  void poll(Units& units);
+  io::Ready sleep(CpuShare& cpu);
   uint64_t time_to_sleep() const;
   bool bonds_due() const;
   uint64_t next_of_bonds() const;
