@@ -39,7 +39,7 @@ class CpuShareTest : public testing::Test {
 TEST_F(CpuShareTest, ABusyThreadHasTheShortestSliceAndGivesWayInTime) {
   in_a_thread([] {
     CpuShare share;
-    share.waited(kStart);
+    share.waited(0, kStart);
     EXPECT_FALSE(share.worked(kStart + 1));
     EXPECT_EQ(slice(), kShortest);
     EXPECT_FALSE(share.worked(kStart + CpuShare::kTurnNs - 1));
@@ -54,9 +54,20 @@ TEST_F(CpuShareTest, AWaitIsAPause) {
     CpuShare share;
     uint64_t now = kStart;
     for (int i = 0; i < 20; ++i) {
-      share.waited(now);
+      share.waited(now - CpuShare::kPauseNs, now);
       EXPECT_FALSE(share.worked(now += CpuShare::kTurnNs - 1));
     }
+  });
+}
+
+TEST_F(CpuShareTest, AWaitThatFindsSomethingAtOnceIsNone) {
+  in_a_thread([] {
+    CpuShare share;
+    share.waited(0, kStart);
+    uint64_t now = kStart + CpuShare::kTurnNs / 2;
+    EXPECT_FALSE(share.worked(now));
+    share.waited(now, now + CpuShare::kPauseNs - 1);
+    EXPECT_TRUE(share.worked(kStart + CpuShare::kTurnNs));
   });
 }
 
@@ -64,11 +75,11 @@ TEST_F(CpuShareTest, OneThatIsCalmAgainHasTheSliceItHad) {
   in_a_thread([] {
     const uint64_t before = slice();
     CpuShare share;
-    share.waited(kStart);
+    share.waited(0, kStart);
     share.worked(kStart);
-    share.waited(kStart + CpuShare::kCalmNs - 1);
+    share.waited(kStart, kStart + CpuShare::kCalmNs - 1);
     EXPECT_EQ(slice(), kShortest);
-    share.waited(kStart + CpuShare::kCalmNs);
+    share.waited(kStart, kStart + CpuShare::kCalmNs);
     EXPECT_EQ(slice(), before);
     share.worked(kStart + CpuShare::kCalmNs);
     EXPECT_EQ(slice(), kShortest);
@@ -80,7 +91,7 @@ TEST_F(CpuShareTest, NicenessStaysAsItWasSet) {
     ASSERT_EQ(setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 5), 0);
     CpuShare share;
     share.worked(kStart);
-    share.waited(kStart + CpuShare::kCalmNs);
+    share.waited(kStart, kStart + CpuShare::kCalmNs);
     EXPECT_EQ(getpriority(PRIO_PROCESS, static_cast<id_t>(gettid())), 5);
   });
 }
@@ -90,7 +101,7 @@ TEST_F(CpuShareTest, ARealTimeThreadIsLeftAlone) {
     const sched_param lowest{sched_get_priority_min(SCHED_FIFO)};
     if (sched_setscheduler(0, SCHED_FIFO, &lowest) != 0) GTEST_SKIP() << "no right to real-time priorities";
     CpuShare share;
-    share.waited(kStart);
+    share.waited(0, kStart);
     EXPECT_FALSE(share.worked(kStart + CpuShare::kTurnNs));
     EXPECT_EQ(sched_getscheduler(0), SCHED_FIFO);
   });

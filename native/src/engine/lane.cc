@@ -139,7 +139,8 @@ void Lane::wait(TicketLine& line, TicketLine::Ticket ticket) {
 
 // The other end, an application or ping may wait for this CPU.
 void Lane::give_way(CpuShare& cpu, uint32_t bytes) {
-  if (bytes >= kMuch && cpu.worked(now_ns())) state_.counters.count(Stat::kGaveWay);
+  if (bytes < kMuch || must_step_back()) return;
+  if (cpu.worked(now_ns())) state_.counters.count(Stat::kGaveWay);
 }
 
 // --- what is next, by the leader ------------------------------------------------------------------------------------
@@ -267,11 +268,12 @@ void Lane::poll(Units& units) {
 
 io::Ready Lane::sleep(CpuShare& cpu) {
   state_.counters.count(Stat::kWaits);
+  const uint64_t from = now_ns();
   order_.sleeping = true;
   // After that: whoever brings the time nearer now wakes us.
   const io::Ready ready = poller_.wait(must_step_back() ? 0 : time_to_sleep());
   order_.sleeping = false;
-  cpu.waited(now_ns());
+  cpu.waited(from, now_ns());
   return ready;
 }
 

@@ -52,8 +52,8 @@ bool CpuShare::worked(uint64_t now) {
   return true;
 }
 
-void CpuShare::waited(uint64_t now) {
-  since_ns_ = now;
+void CpuShare::waited(uint64_t from, uint64_t now) {
+  if (now >= from + kPauseNs) since_ns_ = now;
   if (!busy_ || now < worked_ns_ + kCalmNs) return;
   set_slice(ordinary_slice_ns_);
   busy_ = false;
