@@ -15,13 +15,12 @@ namespace {
 constexpr uint64_t kStart = 1'000'000'000;
 constexpr uint64_t kShortest = 100'000;
 
-// As sched_getattr(2) tells: 64-bit words; the first is size and policy, the third nice and priority.
-std::array<uint64_t, 6> attributes() {
+// sched_runtime of sched_getattr(2), as 64-bit words.
+uint64_t slice() {
   std::array<uint64_t, 6> words{};
   syscall(SYS_sched_getattr, 0, words.data(), sizeof words, 0);
-  return words;
+  return words[3];
 }
-uint64_t slice() { return attributes()[3]; }
 
 // In a thread of its own, so that the next test has an ordinary one.
 template <typename Body>
