@@ -104,6 +104,21 @@ TEST(PathRate, APathThatBecameLongerIsNotTakenForAFullOne) {
   EXPECT_GT(link.rate.rate(), 0.8 * 40e6);
 }
 
+// Too little to cut for, too much to grow with: what a hiccup left of the rate would be kept as long as the least delay
+// is remembered.
+TEST(PathRate, APathThatBecameALittleLongerIsNotHeldBackForLong) {
+  for (const int64_t longer : {3 * kMs + kMs / 10, 4 * kMs, 5 * kMs + kMs / 2}) {
+    LinkModel link;
+    link.run(3, 1e12);
+    link.base_ns += longer;
+    link.rate.cut(link.now, 8e6);
+    link.most_queue_ms = 0;
+    link.run(8, 1e12);
+    EXPECT_GT(link.rate.rate(), 0.8 * 40e6) << longer;
+    EXPECT_LT(link.most_queue_ms, 25) << longer;
+  }
+}
+
 TEST(PathRate, WithoutReportsHopeFallsBackToWhatWasDelivered) {
   LinkModel link;
   link.run(3, 1e12);

@@ -19,7 +19,11 @@ constexpr double kMostGrowth = 0.04;
 constexpr double kHasteNs = 1e9;
 // So many cuts do not fail to empty a queue: then it is none.
 constexpr uint32_t kCutsToRebase = 6;
-// A queue is emptied in about this time; longer than it takes to hear of it.
+// A small one is no reason to cut, but to send less than is delivered until it is gone. If so long was too short, it is
+// none: a shift of the delay.
+constexpr uint64_t kHeldBackNs = kNanosPerSecond;
+// A queue is emptied down to this in about this time; longer than it takes to hear of it.
+constexpr int64_t kQueueGone = 1'500'000;
 constexpr double kDrainNs = 150.0 * kNanosPerMilli;
 constexpr double kLeastDrain = 0.6;
 constexpr double kStepNs = 25.0 * kNanosPerMilli;
@@ -37,6 +41,7 @@ void PathRate::restart(double rate) {
   set(rate);
   starting_ = true;
   queued_steps_ = cuts_ = 0;
+  held_back_ns_ = 0;
 }
 
 void PathRate::measure(const Step& s) {
@@ -61,6 +66,18 @@ void PathRate::measure(const Step& s) {
   best_ = std::max(best_, delivered_);
 }
 
+void PathRate::on_small_queue(const Step& s, PathDelay& delay) {
+  if (delay.queue_ns() < kQueueLow) {
+    cuts_ = 0;
+    held_back_ns_ = 0;
+  } else if (held_back_ns_ == 0) {
+    held_back_ns_ = s.now;
+  } else if (s.now - held_back_ns_ > kHeldBackNs + s.rtt_ns) {
+    delay.rebase();
+    held_back_ns_ = 0;
+  }
+}
+
 bool PathRate::on_queue(const Step& s, PathDelay& delay) {
   const int64_t queue = delay.queue_ns();
   // At the start the rate is a guess that may be far too high: the first sign of a queue ends it.
@@ -68,9 +85,10 @@ bool PathRate::on_queue(const Step& s, PathDelay& delay) {
   if (high && !delay.fresh()) return true;
   if (!high) {
     queued_steps_ = 0;
-    if (delay.fresh() && queue < kQueueLow) cuts_ = 0;
+    if (delay.fresh()) on_small_queue(s, delay);
     return false;
   }
+  held_back_ns_ = 0;
   if (++queued_steps_ < 2 || s.now - last_cut_ns_ < 100 * kNanosPerMilli + s.rtt_ns) return true;
   if (cuts_++ == 0) queue_at_first_cut_ = queue;
   if (cuts_ > kCutsToRebase) {
@@ -108,7 +126,7 @@ void PathRate::grow(const Step& s) {
 
 void PathRate::step(const Step& s, PathDelay& delay) {
   measure(s);
-  const auto above = static_cast<double>(std::max<int64_t>(delay.queue_ns() - kQueueLow, 0));
+  const auto above = static_cast<double>(std::max<int64_t>(delay.queue_ns() - kQueueGone, 0));
   drain_ = std::clamp(1 - above / kDrainNs, kLeastDrain, 1.0);
   if (!on_queue(s, delay) && delay.queue_ns() < kQueueLow) grow(s);
   if (!starting_ && best_ > kFloor && offered_ > 0.3 * best_) set(std::min(rate_, kAboveDelivered * best_));
@@ -117,6 +135,7 @@ void PathRate::step(const Step& s, PathDelay& delay) {
 
 void PathRate::decay(uint64_t now) {
   count_ = 0;
+  held_back_ns_ = 0;
   last_step_ns_ = now;
   if (best_ > kFloor && rate_ > best_) set(std::max(best_, 0.95 * rate_));
 }

@@ -66,6 +66,7 @@ class PathRate {
 
   void measure(const Step& step);
   bool on_queue(const Step& step, PathDelay& delay);
+  void on_small_queue(const Step& step, PathDelay& delay);
   void grow(const Step& step);
 
   double rate_ = kInitial;
@@ -81,6 +82,7 @@ class PathRate {
   uint32_t queued_steps_ = 0;
   uint32_t cuts_ = 0;  // one after another, without the queue going away
   int64_t queue_at_first_cut_ = 0;
+  uint64_t held_back_ns_ = 0;  // by a queue too small to cut for, since then; 0: it is not
   uint64_t last_cut_ns_ = 0;
   uint64_t last_step_ns_ = 0;
   uint64_t started_ns_ = 0;  // when the start ended
