@@ -119,6 +119,54 @@ TEST(PathRate, APathThatBecameALittleLongerIsNotHeldBackForLong) {
   }
 }
 
+TEST(PathRate, ALittleLongerWithJitterIsNotHeldBackEither) {
+  LinkModel link;
+  link.run(3, 1e12);
+  link.rate.cut(link.now, 8e6);
+  for (int step = 0; step < 8 * 40; ++step) {
+    link.base_ns = (step % 10 == 0 ? 17 : 15) * kMs;
+    link.run(0.025, 1e12);
+  }
+  EXPECT_GT(link.rate.rate(), 0.8 * 40e6);
+}
+
+// A rate that is kept down by others (LossJudge) may be a little too high for as long as they like.
+TEST(PathRate, AStandingQueueOfOursIsNotTakenForALongerPath) {
+  for (const double cap : {1.01, 1.015, 1.02, 1.025, 1.03}) {
+    LinkModel link;
+    link.run(3, 1e12);
+    for (int step = 0; step < 20 * 40; ++step) {
+      link.rate.set(std::min(link.rate.rate(), cap * link.capacity));
+      link.run(0.025, 1e12);
+      ASSERT_EQ(link.delay.base(), link.base_ns) << cap << ", step " << step;
+    }
+  }
+}
+
+TEST(PathRate, AQueueOfOthersThatShrinksIsNotTakenForALongerPath) {
+  LinkModel link;
+  link.run(3, 1e12);
+  link.rate.cut(link.now, 8e6);
+  const int64_t base = link.base_ns;
+  for (int64_t queue = 5'900'000; queue > 3'000'000; queue -= 60'000) {
+    link.base_ns = base + queue;
+    link.run(0.025, 1e12);
+  }
+  EXPECT_EQ(link.delay.base(), base);
+}
+
+TEST(PathRate, NothingIsHeldBackWhileNothingIsSent) {
+  LinkModel link;
+  link.run(3, 1e12);
+  link.rate.cut(link.now, 8e6);
+  const int64_t base = link.base_ns;
+  link.base_ns += 4 * kMs;
+  link.run(0.3, 1e12);
+  link.run(30, 0, false);
+  link.run(0.3, 1e12);
+  EXPECT_EQ(link.delay.base(), base);
+}
+
 TEST(PathRate, WithoutReportsHopeFallsBackToWhatWasDelivered) {
   LinkModel link;
   link.run(3, 1e12);

@@ -19,11 +19,12 @@ constexpr double kMostGrowth = 0.04;
 constexpr double kHasteNs = 1e9;
 // So many cuts do not fail to empty a queue: then it is none.
 constexpr uint32_t kCutsToRebase = 6;
-// A small one is no reason to cut, but to send less than is delivered until it is gone. If so long was too short, it is
-// none: a shift of the delay.
-constexpr uint64_t kHeldBackNs = kNanosPerSecond;
-// A queue is emptied down to this in about this time; longer than it takes to hear of it.
-constexpr int64_t kQueueGone = 1'500'000;
+// A queue too small to cut for, that stays, is drained in earnest. If it stays then, too, it is none: a shift of the
+// delay.
+constexpr uint64_t kHeldBackNs = kNanosPerSecond / 2;
+constexpr double kDrainHeldBack = 0.9;  // less than is delivered, as the rate is at most kAboveDelivered times that
+constexpr uint64_t kLongestHoldNs = kNanosPerSecond;
+// A queue is emptied in about this time; longer than it takes to hear of it.
 constexpr double kDrainNs = 150.0 * kNanosPerMilli;
 constexpr double kLeastDrain = 0.6;
 constexpr double kStepNs = 25.0 * kNanosPerMilli;
@@ -67,12 +68,16 @@ void PathRate::measure(const Step& s) {
 }
 
 void PathRate::on_small_queue(const Step& s, PathDelay& delay) {
-  if (delay.queue_ns() < kQueueLow) {
+  const int64_t queue = delay.queue_ns();
+  if (queue < kQueueLow) {
     cuts_ = 0;
     held_back_ns_ = 0;
-  } else if (held_back_ns_ == 0) {
+  } else if (!s.paced) {
+    held_back_ns_ = 0;
+  } else if (held_back_ns_ == 0 || queue < queue_at_hold_ * 3 / 4) {
     held_back_ns_ = s.now;
-  } else if (s.now - held_back_ns_ > kHeldBackNs + s.rtt_ns) {
+    queue_at_hold_ = queue;
+  } else if (s.now - held_back_ns_ > kLongestHoldNs + s.rtt_ns) {
     delay.rebase();
     held_back_ns_ = 0;
   }
@@ -88,8 +93,9 @@ bool PathRate::on_queue(const Step& s, PathDelay& delay) {
     if (delay.fresh()) on_small_queue(s, delay);
     return false;
   }
+  if (++queued_steps_ < 2) return true;
   held_back_ns_ = 0;
-  if (++queued_steps_ < 2 || s.now - last_cut_ns_ < 100 * kNanosPerMilli + s.rtt_ns) return true;
+  if (s.now - last_cut_ns_ < 100 * kNanosPerMilli + s.rtt_ns) return true;
   if (cuts_++ == 0) queue_at_first_cut_ = queue;
   if (cuts_ > kCutsToRebase) {
     if (queue > queue_at_first_cut_ * 3 / 4) delay.rebase();
@@ -124,10 +130,16 @@ void PathRate::grow(const Step& s) {
   }
 }
 
+void PathRate::drain(uint64_t now, int64_t queue_ns) {
+  const auto above = static_cast<double>(std::max<int64_t>(queue_ns - kQueueLow, 0));
+  drain_ = std::clamp(1 - above / kDrainNs, kLeastDrain, 1.0);
+  if (held_back_ns_ != 0 && now - held_back_ns_ > kHeldBackNs) drain_ = std::min(drain_, kDrainHeldBack);
+}
+
 void PathRate::step(const Step& s, PathDelay& delay) {
   measure(s);
-  const auto above = static_cast<double>(std::max<int64_t>(delay.queue_ns() - kQueueGone, 0));
-  drain_ = std::clamp(1 - above / kDrainNs, kLeastDrain, 1.0);
+  if (!delay.fresh() && !delay.pending()) held_back_ns_ = 0;
+  drain(s.now, delay.queue_ns());
   if (!on_queue(s, delay) && delay.queue_ns() < kQueueLow) grow(s);
   if (!starting_ && best_ > kFloor && offered_ > 0.3 * best_) set(std::min(rate_, kAboveDelivered * best_));
   last_step_ns_ = s.now;

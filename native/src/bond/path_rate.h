@@ -31,6 +31,7 @@ class PathRate {
     double best_rate = 0;  // of all paths
     uint64_t rtt_ns = 0;
     double trust = 1;  // share of the rate that the scheduler uses (weights)
+    bool paced = true;
   };
   void step(const Step& step, PathDelay& delay);
   // Time without reports passes: what was raised by hope falls back to what was delivered.
@@ -67,6 +68,7 @@ class PathRate {
   void measure(const Step& step);
   bool on_queue(const Step& step, PathDelay& delay);
   void on_small_queue(const Step& step, PathDelay& delay);
+  void drain(uint64_t now, int64_t queue_ns);
   void grow(const Step& step);
 
   double rate_ = kInitial;
@@ -83,6 +85,7 @@ class PathRate {
   uint32_t cuts_ = 0;  // one after another, without the queue going away
   int64_t queue_at_first_cut_ = 0;
   uint64_t held_back_ns_ = 0;  // by a queue too small to cut for, since then; 0: it is not
+  int64_t queue_at_hold_ = 0;
   uint64_t last_cut_ns_ = 0;
   uint64_t last_step_ns_ = 0;
   uint64_t started_ns_ = 0;  // when the start ended

@@ -164,8 +164,9 @@ void Sender::step_rate(uint64_t now, const Report& report, SenderPath& path, uin
   }
   const double trust =
       path.pacer.rate() > 0 && path.rate.rate() > 0 ? std::min(1.0, path.pacer.rate() / path.rate.rate()) : 1;
-  path.rate.step({now, report.time_us, path.received_bytes, path.sent_bytes, waited_, best_rate, path.rtt_ns, trust},
-                 path.delay);
+  path.rate.step(
+      {now, report.time_us, path.received_bytes, path.sent_bytes, waited_, best_rate, path.rtt_ns, trust, paced_},
+      path.delay);
   if (path.exclusion.excluded()) return;
   if (congested(now, path)) return path.judge.forget_losses();
   const double judged = path.judge.step({now, sent, path.received, path.rate.rate(), path.rate.delivered(),
