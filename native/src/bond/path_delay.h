@@ -21,7 +21,7 @@ class PathDelay {
   void rebase();
 
   bool known() const { return base_ != kNone; }
-  // Least of the last 30 to 60 s with traffic.
+  // Least of the last 30 to 60 s with traffic, or since rebase().
   int64_t base() const { return base_; }
   // Whether an interval has just ended; whether one goes on.
   bool fresh() const { return fresh_; }
