@@ -22,8 +22,6 @@ const PING_INTERVAL_S = 0.01;
 const PING_SLOWNESS = 6;
 const PING_MIN_COUNT = 300;
 const LOAD_SETTLE_MS = 500;
-/** What follows the start and the handshake is not idleness yet. */
-const IDLE_SETTLE_MS = 2000;
 const LOSSLESS_SECONDS = 2;
 
 /**
@@ -183,7 +181,6 @@ async function ping(session, count, timeoutMs) {
 const pingCount = (seconds) => Math.max(PING_MIN_COUNT, Math.round(seconds / PING_INTERVAL_S));
 
 async function measurePing(session, { seconds }) {
-  await sleep(IDLE_SETTLE_MS);
   const count = pingCount(seconds);
   const { avgMs, p99Ms } = await ping(session, count, count * 50 + 10_000);
   return { 'ping-avg': avgMs, 'ping-p99': p99Ms };
@@ -214,7 +211,8 @@ function measurePingUnderLoad(metric, streams) {
 
 async function measureIdle(session, { seconds }) {
   if (session.processes.length === 0) return {};
-  await sleep(IDLE_SETTLE_MS);
+  // What follows the start and the handshake is not idleness yet.
+  await sleep(1000);
   const pids = session.pids();
   const started = performance.now();
   const before = cpuTimeNs(pids);
