@@ -27,7 +27,8 @@ Environment:
   WEFT_WORKERS                1 to 16: threads of workers or multiqueue (default: by the number of CPUs)
   WEFT_IO                     epoll (default), io_uring: how packets are received, sent and written
   WEFT_BUSY_POLL_US           0 (default) to 1000000: SO_BUSY_POLL of the UDP sockets, in microseconds
-  WEFT_SCHED_FIFO=1           run the data threads in real time, at the lowest priority
+  WEFT_SCHED_FIFO             1: the data threads run in real time, at the lowest priority; 0: never
+                              (default: one thread on several CPUs does so while much passes)
 `;
 
 /** @param argv without the interpreter and the script */

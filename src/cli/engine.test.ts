@@ -24,11 +24,28 @@ describe('the engine by the environment', () => {
   });
 
   test('options are off unless asked for', () => {
-    const off = { kind: 'single', threads: 1, realTime: false, ioUring: false };
+    const off = { kind: 'single', threads: 1, realTime: 'whileBusy', ioUring: false };
     expect(parseEngine({}, 2)).toEqual(off);
     expect(parseEngine({ WEFT_IO: 'epoll' }, 2)).toEqual(off);
     const asked = { WEFT_BUSY_POLL_US: '50', WEFT_SCHED_FIFO: '1', WEFT_IO: 'io_uring' };
-    expect(parseEngine(asked, 2)).toMatchObject({ busyPollUs: 50, realTime: true, ioUring: true });
+    expect(parseEngine(asked, 2)).toMatchObject({
+      busyPollUs: 50,
+      realTime: 'always',
+      ioUring: true,
+    });
+  });
+
+  test.each([
+    [{}, 1, 'never'],
+    [{}, 2, 'whileBusy'],
+    [{}, 4, 'never'],
+    [{ WEFT_ENGINE: 'single' }, 4, 'whileBusy'],
+    [{ WEFT_ENGINE: 'workers' }, 2, 'never'],
+    [{ WEFT_SCHED_FIFO: '0' }, 2, 'never'],
+    [{ WEFT_SCHED_FIFO: '1' }, 1, 'always'],
+    [{ WEFT_SCHED_FIFO: '1' }, 8, 'always'],
+  ])('%j on %i CPUs: in real time %s', (environment, cpus, realTime) => {
+    expect(parseEngine(environment, cpus)).toMatchObject({ realTime });
   });
 
   test.each([

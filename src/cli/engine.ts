@@ -7,6 +7,7 @@ import {
   type EngineKind,
   type EngineOptions,
   MAX_ENGINE_THREADS,
+  type RealTime,
 } from '../dataplane/engine.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -27,12 +28,20 @@ export function parseEngine(environment: Environment, cpus: number): EngineOptio
     );
   }
   const busyPollUs = parseNumber(environment, 'WEFT_BUSY_POLL_US', 0, MAX_BUSY_POLL_US);
+  const realTime = parseRealTime(environment);
   return {
     ...chooseEngine(cpus, kind, threads),
     ...(busyPollUs === undefined ? {} : { busyPollUs }),
-    realTime: parseNumber(environment, 'WEFT_SCHED_FIFO', 0, 1) === 1,
+    ...(realTime === undefined ? {} : { realTime }),
     ioUring: parseIo(environment) === 'io_uring',
   };
+}
+
+/** Undefined: to be chosen. */
+function parseRealTime(environment: Environment): RealTime | undefined {
+  const asked = parseNumber(environment, 'WEFT_SCHED_FIFO', 0, 1);
+  if (asked === undefined) return undefined;
+  return asked === 1 ? 'always' : 'never';
 }
 
 /** Undefined: to be chosen. */

@@ -7,6 +7,9 @@ export type EngineKind = (typeof ENGINES)[number];
 /** As the addon has it: more TUN queues than this are not worth their memory. */
 export const MAX_ENGINE_THREADS = 16;
 
+/** `whileBusy`: as long as much passes, and within bounds (docs/adr/0013-real-time-while-busy.md). */
+export type RealTime = 'never' | 'whileBusy' | 'always';
+
 export interface EngineOptions {
   /**
    * `single`: one thread for everything. `workers`: `threads` that share one socket and one set of TUN queues.
@@ -17,8 +20,8 @@ export interface EngineOptions {
   readonly threads: number;
   /** SO_BUSY_POLL of the sockets in microseconds; the system's default if not given. */
   readonly busyPollUs?: number;
-  /** Run the threads under SCHED_FIFO at its lowest priority, where that is permitted. */
-  readonly realTime?: boolean;
+  /** When the threads run under SCHED_FIFO at its lowest priority, where that is permitted; never if not given. */
+  readonly realTime?: RealTime;
   /** Packets by io_uring, where the kernel and the addon have it. */
   readonly ioUring?: boolean;
 }
@@ -31,7 +34,12 @@ export interface EngineOptions {
 export function chooseEngine(cpus: number, kind?: EngineKind, threads?: number): EngineOptions {
   const several = threads === undefined ? cpus > 3 : threads > 1;
   const chosen = kind ?? (several ? 'workers' : 'single');
-  return { kind: chosen, threads: threads ?? defaultThreads(chosen, cpus) };
+  return {
+    kind: chosen,
+    threads: threads ?? defaultThreads(chosen, cpus),
+    // Real-time threads must leave a CPU to everything else.
+    realTime: chosen === 'single' && cpus > 1 ? 'whileBusy' : 'never',
+  };
 }
 
 function defaultThreads(kind: EngineKind, cpus: number): number {

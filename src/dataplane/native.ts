@@ -16,7 +16,7 @@ import {
 import { decodeBondStatus, encodePolicy, encodeWays } from './bond-codec.js';
 import { decodeBatch, encodeEndpoint, encodePath, encodePrefixes } from './control-codec.js';
 import type { ControlBatch, ControlEvent, DataPlane } from './dataplane.js';
-import type { EngineKind, EngineOptions } from './engine.js';
+import type { EngineKind, EngineOptions, RealTime } from './engine.js';
 
 /**
  * The class that the addon exports. Calls are commands, applied in order by its threads; arrays are copied by the call;
@@ -81,7 +81,7 @@ interface AddonOptions {
   readonly threads: number;
   /** 0 = the system's default. */
   readonly busyPollUs: number;
-  readonly realTime: boolean;
+  readonly realTime: RealTime;
   readonly ioUring: boolean;
 }
 
@@ -170,7 +170,7 @@ class SharedPeerStats implements PeerStats {
 export function openNativeDataPlane(options: NativeDataPlaneOptions): DataPlane {
   const { DataPlane } = loadAddon();
   const { interfaceName, mtu, tunFd = -1 } = options;
-  const { kind, threads, busyPollUs = 0, realTime = false, ioUring = false } = options.engine;
+  const { kind, threads, busyPollUs = 0, realTime = 'never', ioUring = false } = options.engine;
   try {
     const addon = new DataPlane({
       name: interfaceName,

@@ -75,9 +75,12 @@ export async function openNode(options: NodeOptions, hooks: DriverHooks = {}): P
       mtu: options.mtu ?? DEFAULT_MTU,
       engine: options.engine ?? chooseEngine(availableParallelism()),
       onRealTimeRefused: (code) =>
-        logger.error('WEFT_SCHED_FIFO: not permitted, running without (needs CAP_SYS_NICE)', {
-          code,
-        }),
+        logger.error(
+          'WEFT_SCHED_FIFO: not permitted, running without (needs CAP_SYS_NICE or RLIMIT_RTPRIO)',
+          {
+            code,
+          },
+        ),
       onIoUringMissing: (reason) =>
         logger.error('WEFT_IO=io_uring: not available, running with epoll', { reason }),
     });

@@ -95,7 +95,11 @@ DataPlaneWrap::DataPlaneWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
     options.threads = threads;
   }
   options.busy_poll_us = given.Get("busyPollUs").As<Napi::Number>();
-  options.real_time = given.Get("realTime").As<Napi::Boolean>();
+  const std::string real_time = given.Get("realTime").As<Napi::String>();
+  using RealTime = engine::DataPlane::RealTime;
+  options.real_time = real_time == "always"      ? RealTime::kAlways
+                      : real_time == "whileBusy" ? RealTime::kWhileBusy
+                                                 : RealTime::kNever;
   options.io_uring = given.Get("ioUring").As<Napi::Boolean>();
   if (const auto error = dataplane_->open(options); error.code != 0) {
     throw make_error(info.Env(), error.code, error.step);

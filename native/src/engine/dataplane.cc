@@ -65,7 +65,8 @@ void DataPlane::open_units() {
   }
   for (auto& ring : rings) {
     if (!io_uring_missing_.empty()) ring.reset();
-    units_.push_back(std::make_unique<Units>(std::move(ring), options_.threads == 1));
+    units_.push_back(
+        std::make_unique<Units>(std::move(ring), options_.threads == 1, options_.real_time == RealTime::kWhileBusy));
   }
 }
 
@@ -78,7 +79,7 @@ int DataPlane::start() {
       Units& units = *units_[threads_.size()];
       std::thread& thread = threads_.emplace_back([this, &lane = *lane, &units] { run(lane, units); });
       pthread_setname_np(thread.native_handle(), name.c_str());
-      if (!options_.real_time) continue;
+      if (options_.real_time != RealTime::kAlways) continue;
       const sched_param lowest{sched_get_priority_min(SCHED_FIFO)};
       const int code = pthread_setschedparam(thread.native_handle(), SCHED_FIFO, &lowest);
       if (code != 0) real_time_error = code;

@@ -33,6 +33,8 @@ struct Prefix {
 
 class DataPlane {
  public:
+  // When the threads run under SCHED_FIFO, at its lowest priority, if that is permitted.
+  enum class RealTime { kNever, kWhileBusy, kAlways };
   struct Options {
     std::string name;
     int tun_fd = -1;  // adopted if not negative
@@ -40,8 +42,8 @@ class DataPlane {
     uint32_t lanes = 1;         // at most tun::Steering::kMaxLanes
     uint32_t threads = 1;       // that serve each lane
     uint32_t busy_poll_us = 0;  // SO_BUSY_POLL of the sockets; 0 = the system's default
-    bool real_time = false;     // SCHED_FIFO at its lowest priority
-    bool io_uring = false;      // where there is one; otherwise as without
+    RealTime real_time = RealTime::kNever;
+    bool io_uring = false;  // where there is one; otherwise as without
   };
 
   DataPlane();

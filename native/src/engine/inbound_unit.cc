@@ -1,6 +1,7 @@
 #include "engine/inbound_unit.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "util/clock.h"
 
@@ -26,6 +27,12 @@ void InboundUnit::clear() {
   now_ = now_ns();
   receives_ = datagrams_ = bytes_ = 0;
   large_ = emptied_ = opened_ = flows_known_ = false;
+}
+
+uint32_t InboundUnit::authentic_bytes() const {
+  const auto& jobs = messages_.jobs;
+  return std::accumulate(jobs.begin(), jobs.end(), 0u,
+                         [](uint32_t sum, const crypto::AeadJob& job) { return sum + (job.ok ? job.length : 0); });
 }
 
 // A burst is asked for alone, and a ring has nothing to save there.

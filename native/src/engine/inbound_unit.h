@@ -35,6 +35,8 @@ class InboundUnit {
 
   uint32_t receives() const { return receives_; }
   uint32_t bytes() const { return bytes_; }
+  // Of its messages, once they are delivered: what came from a peer, and for the first time.
+  uint32_t authentic_bytes() const;
   // It holds a receive of a whole burst of datagrams.
   bool large() const { return large_; }
   // The socket had no more.

@@ -76,7 +76,7 @@ void Lane::work(Units& units, std::unique_lock<std::mutex>& leader) {
       wait(order_.outbound, ticket);
       outbound_.send(units.outbound);
       order_.outbound.release();
-      give_way(units.cpu, units.outbound.bytes());
+      give_way(units.cpu, units.outbound.bytes(), units.outbound.bytes());
       break;
     }
     case Taken::kInbound: {
@@ -87,7 +87,7 @@ void Lane::work(Units& units, std::unique_lock<std::mutex>& leader) {
       wait(order_.inbound, ticket);
       inbound_.deliver(unit);
       order_.inbound.release();
-      give_way(units.cpu, unit.bytes());
+      give_way(units.cpu, unit.bytes(), unit.authentic_bytes());
       units.inbound.pop();
       break;
     }
@@ -138,9 +138,9 @@ void Lane::wait(TicketLine& line, TicketLine::Ticket ticket) {
 }
 
 // The other end, an application or ping may wait for this CPU.
-void Lane::give_way(CpuShare& cpu, uint32_t bytes) {
+void Lane::give_way(CpuShare& cpu, uint32_t bytes, uint32_t trusted_bytes) {
   if (bytes < kMuch || must_step_back()) return;
-  if (cpu.worked(now_ns())) state_.counters.count(Stat::kGaveWay);
+  if (cpu.worked(now_ns(), trusted_bytes)) state_.counters.count(Stat::kGaveWay);
 }
 
 // --- what is next, by the leader ------------------------------------------------------------------------------------

@@ -26,9 +26,9 @@ namespace weft::engine {
 // What a thread works with.
 struct Units {
   // `ring` null: without io_uring. `alone`: the lane has no other thread, and its sockets may be read on before what
-  // was taken is delivered.
-  Units(std::unique_ptr<io::Uring> ring, bool alone)
-      : uring(std::move(ring)), outbound(uring.get()), inbound(uring.get(), alone ? kReadAhead : 1) {}
+  // was taken is delivered. `real_time`: the thread may be a real-time one.
+  Units(std::unique_ptr<io::Uring> ring, bool alone, bool real_time)
+      : uring(std::move(ring)), outbound(uring.get()), inbound(uring.get(), alone ? kReadAhead : 1), cpu(real_time) {}
 
   static constexpr uint32_t kReadAhead = 16;
 
@@ -88,7 +88,7 @@ class Lane {
   bool take_bulk(OutboundUnit& unit);
   bool spend(const OutboundUnit& unit);
   void next_turn(Turn turn);
-  void give_way(CpuShare& cpu, uint32_t bytes);
+  void give_way(CpuShare& cpu, uint32_t bytes, uint32_t trusted_bytes);
   void poll(Units& units);
   io::Ready sleep(CpuShare& cpu);
   uint64_t time_to_sleep() const;

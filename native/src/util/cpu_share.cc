@@ -1,62 +1,66 @@
 #include "util/cpu_share.h"
 
 #include <sched.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
 
 namespace weft {
-namespace {
 
-constexpr uint64_t kShortestSliceNs = 100'000;  // that the kernel grants
-
-// struct sched_attr of sched_setattr(2), first version; which header has it depends on the C library.
-struct Attributes {
-  uint32_t size = sizeof(Attributes);
-  uint32_t policy = 0;
-  uint64_t flags = 0;
-  int32_t nice = 0;
-  uint32_t priority = 0;
-  uint64_t runtime = 0;
-  uint64_t deadline = 0;
-  uint64_t period = 0;
-};
-static_assert(sizeof(Attributes) == 48);
-
-bool get(Attributes& attributes) {
-  return syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) == 0 &&
-         (attributes.policy == SCHED_OTHER || attributes.policy == SCHED_BATCH);
-}
-
-// Returns the slice before; 0: it stays as it is. A kernel that knows no slices takes the value, and forgets it.
-uint64_t set_slice(uint64_t ns) {
-  Attributes attributes;
-  if (!get(attributes)) return 0;
-  const uint64_t before = attributes.runtime;
-  attributes.runtime = ns;
-  if (syscall(SYS_sched_setattr, 0, &attributes, 0) != 0) return 0;
-  return get(attributes) && attributes.runtime == ns ? before : 0;
-}
-
-}  // namespace
-
-bool CpuShare::worked(uint64_t now) {
+bool CpuShare::worked(uint64_t now, uint32_t trusted_bytes) {
   worked_ns_ = now;
-  if (!possible_) return false;
-  if (!busy_) {
-    ordinary_slice_ns_ = set_slice(kShortestSliceNs);
-    busy_ = possible_ = ordinary_slice_ns_ != 0;
+  bytes_ += trusted_bytes;
+  if (trusted_bytes >= kMuch) trusted_ns_ = now;
+  become_busy(now, trusted_bytes);
+  if (now < since_ns_ + kTurnNs) return false;
+  switch (thread_.as()) {
+    case As::kFound:
+      return false;
+    case As::kShortSlice:
+      sched_yield();
+      since_ns_ = now;
+      return true;
+    case As::kRealTime:
+      const timespec nap{0, kNapNs};
+      nanosleep(&nap, nullptr);
+      since_ns_ = now + kNapNs;
+      return true;
   }
-  if (!busy_ || now < since_ns_ + kTurnNs) return false;
-  sched_yield();
-  since_ns_ = now;
-  return true;
+  return false;
 }
 
 void CpuShare::waited(uint64_t from, uint64_t now) {
   if (now >= from + kPauseNs) since_ns_ = now;
-  if (!busy_ || now < worked_ns_ + kCalmNs) return;
-  set_slice(ordinary_slice_ns_);
-  busy_ = false;
+  ++waits_;
+  if (thread_.as() == As::kRealTime && now >= window_ns_ + kWindowNs) end_window(now);
+  const uint64_t last = thread_.as() == As::kRealTime ? trusted_ns_ : worked_ns_;
+  if (now >= last + kCalmNs) thread_.become(As::kFound);
+}
+
+void CpuShare::become_busy(uint64_t now, uint32_t trusted_bytes) {
+  if (thread_.as() == As::kRealTime) return;
+  if (real_time_ && trusted_bytes >= kMuch && now >= barred_until_ns_) {
+    real_time_ = thread_.become(As::kRealTime);
+    begin_window(now);
+    if (real_time_) return;
+  }
+  if (slices_) slices_ = thread_.become(As::kShortSlice);
+}
+
+void CpuShare::end_window(uint64_t now) {
+  if (waits_ > kWaits + bytes_ / kBytesAWait) {
+    barred_until_ns_ = now + bar_ns_;
+    bar_ns_ = std::min(2 * bar_ns_, kLongestBarNs);
+    thread_.become(As::kFound);
+  } else {
+    bar_ns_ = kShortestBarNs;
+  }
+  begin_window(now);
+}
+
+void CpuShare::begin_window(uint64_t now) {
+  window_ns_ = now;
+  waits_ = bytes_ = 0;
 }
 
 }  // namespace weft
