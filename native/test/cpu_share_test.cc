@@ -43,12 +43,12 @@ TEST_F(CpuShareTest, ABusyThreadHasTheShortestSliceAndGivesWayInTime) {
   in_a_thread([] {
     CpuShare share(false);
     share.waited(0, kStart);
-    EXPECT_FALSE(share.worked(kStart + 1, kMuch));
+    EXPECT_FALSE(share.worked(kStart + 1, kMuch, kMuch));
     EXPECT_EQ(slice(), kShortest);
-    EXPECT_FALSE(share.worked(kStart + CpuShare::kTurnNs - 1, kMuch));
-    EXPECT_TRUE(share.worked(kStart + CpuShare::kTurnNs, kMuch));
-    EXPECT_FALSE(share.worked(kStart + CpuShare::kTurnNs + 1, kMuch));
-    EXPECT_TRUE(share.worked(kStart + 2 * CpuShare::kTurnNs, kMuch));
+    EXPECT_FALSE(share.worked(kStart + CpuShare::kTurnNs - 1, kMuch, kMuch));
+    EXPECT_TRUE(share.worked(kStart + CpuShare::kTurnNs, kMuch, kMuch));
+    EXPECT_FALSE(share.worked(kStart + CpuShare::kTurnNs + 1, kMuch, kMuch));
+    EXPECT_TRUE(share.worked(kStart + 2 * CpuShare::kTurnNs, kMuch, kMuch));
   });
 }
 
@@ -58,7 +58,7 @@ TEST_F(CpuShareTest, AWaitIsAPause) {
     uint64_t now = kStart;
     for (int i = 0; i < 20; ++i) {
       share.waited(now - CpuShare::kPauseNs, now);
-      EXPECT_FALSE(share.worked(now += CpuShare::kTurnNs - 1, kMuch));
+      EXPECT_FALSE(share.worked(now += CpuShare::kTurnNs - 1, kMuch, kMuch));
     }
   });
 }
@@ -68,9 +68,9 @@ TEST_F(CpuShareTest, AWaitThatFindsSomethingAtOnceIsNone) {
     CpuShare share(false);
     share.waited(0, kStart);
     uint64_t now = kStart + CpuShare::kTurnNs / 2;
-    EXPECT_FALSE(share.worked(now, kMuch));
+    EXPECT_FALSE(share.worked(now, kMuch, kMuch));
     share.waited(now, now + CpuShare::kPauseNs - 1);
-    EXPECT_TRUE(share.worked(kStart + CpuShare::kTurnNs, kMuch));
+    EXPECT_TRUE(share.worked(kStart + CpuShare::kTurnNs, kMuch, kMuch));
   });
 }
 
@@ -79,12 +79,12 @@ TEST_F(CpuShareTest, OneThatIsCalmAgainHasTheSliceItHad) {
     const uint64_t before = slice();
     CpuShare share(false);
     share.waited(0, kStart);
-    share.worked(kStart, kMuch);
+    share.worked(kStart, kMuch, kMuch);
     share.waited(kStart, kStart + CpuShare::kCalmNs - 1);
     EXPECT_EQ(slice(), kShortest);
     share.waited(kStart, kStart + CpuShare::kCalmNs);
     EXPECT_EQ(slice(), before);
-    share.worked(kStart + CpuShare::kCalmNs, kMuch);
+    share.worked(kStart + CpuShare::kCalmNs, kMuch, kMuch);
     EXPECT_EQ(slice(), kShortest);
   });
 }
@@ -93,7 +93,7 @@ TEST_F(CpuShareTest, NicenessStaysAsItWasSet) {
   in_a_thread([] {
     ASSERT_EQ(setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 5), 0);
     CpuShare share(false);
-    share.worked(kStart, kMuch);
+    share.worked(kStart, kMuch, kMuch);
     share.waited(kStart, kStart + CpuShare::kCalmNs);
     EXPECT_EQ(getpriority(PRIO_PROCESS, static_cast<id_t>(gettid())), 5);
   });
@@ -105,7 +105,7 @@ TEST_F(CpuShareTest, AThreadThatWasMadeARealTimeOneIsLeftAlone) {
     if (sched_setscheduler(0, SCHED_FIFO, &lowest) != 0) GTEST_SKIP() << "no right to real-time priorities";
     CpuShare share(true);
     share.waited(0, kStart);
-    EXPECT_FALSE(share.worked(kStart + CpuShare::kTurnNs, kMuch));
+    EXPECT_FALSE(share.worked(kStart + CpuShare::kTurnNs, kMuch, kMuch));
     EXPECT_EQ(sched_getscheduler(0), SCHED_FIFO);
   });
 }
@@ -130,9 +130,9 @@ TEST_F(RealTimeTest, WhileMuchThatIsTrustedPasses) {
   in_a_thread([] {
     CpuShare share(true);
     share.waited(0, kStart);
-    share.worked(kStart, kMuch - 1);
+    share.worked(kStart, kMuch, kMuch - 1);
     EXPECT_FALSE(is_real_time());
-    share.worked(kStart, kMuch);
+    share.worked(kStart, kMuch, kMuch);
     EXPECT_TRUE(is_real_time());
     sched_param parameters{};
     sched_getparam(0, &parameters);
@@ -148,25 +148,42 @@ TEST_F(RealTimeTest, NotByWhatAnybodySends) {
   in_a_thread([] {
     CpuShare share(true);
     uint64_t now = kStart;
-    share.worked(now, kMuch);
+    share.worked(now, kMuch, kMuch);
     for (; now < kStart + CpuShare::kCalmNs; now += kNanosPerMilli) {
       share.waited(now - CpuShare::kPauseNs, now);
-      share.worked(now, kMuch - 1);
+      share.worked(now, kMuch, kMuch - 1);
     }
+    EXPECT_TRUE(is_real_time());
     share.waited(now - CpuShare::kPauseNs, now);
     EXPECT_FALSE(is_real_time());
+  });
+}
+
+TEST_F(RealTimeTest, NotForEverByJunkThatLeavesNoTimeToWait) {
+  in_a_thread([] {
+    const uint64_t before = slice();
+    CpuShare share(true);
+    share.worked(kStart, kMuch, kMuch);
+    uint64_t now = kStart;
+    uint32_t naps = 0;
+    while (is_real_time() && now < kStart + 2 * CpuShare::kCalmNs)
+      naps += share.worked(now += CpuShare::kTurnNs / 2, 64, 0);
+    EXPECT_EQ(now, kStart + CpuShare::kCalmNs);
+    EXPECT_GE(naps, 25u);
+    EXPECT_EQ(sched_getscheduler(0), SCHED_OTHER);
+    EXPECT_EQ(slice(), before);
   });
 }
 
 TEST_F(RealTimeTest, ItNapsInTime) {
   in_a_thread([] {
     CpuShare share(true);
-    share.waited(0, kStart);
-    EXPECT_FALSE(share.worked(kStart + CpuShare::kTurnNs - 1, kMuch));
+    EXPECT_FALSE(share.worked(kStart, kMuch, kMuch));
+    EXPECT_FALSE(share.worked(kStart + CpuShare::kTurnNs - 1, kMuch, kMuch));
     const uint64_t from = now_ns();
-    EXPECT_TRUE(share.worked(kStart + CpuShare::kTurnNs, kMuch));
+    EXPECT_TRUE(share.worked(kStart + CpuShare::kTurnNs, kMuch, kMuch));
     EXPECT_GE(now_ns(), from + CpuShare::kNapNs);
-    EXPECT_FALSE(share.worked(kStart + CpuShare::kTurnNs + CpuShare::kNapNs + 1, kMuch));
+    EXPECT_FALSE(share.worked(kStart + CpuShare::kTurnNs + CpuShare::kNapNs + 1, kMuch, kMuch));
     EXPECT_TRUE(is_real_time());
   });
 }
@@ -174,7 +191,7 @@ TEST_F(RealTimeTest, ItNapsInTime) {
 // One that is a real-time thread waits so often, and does units of so many bytes in all; then its window ends.
 uint64_t pass_a_window(CpuShare& share, uint64_t now, uint32_t waits, uint32_t bytes) {
   for (uint32_t i = 1; i < waits; ++i) share.waited(now, now);
-  for (; bytes != 0; bytes -= kMuch) share.worked(now, kMuch);
+  for (; bytes != 0; bytes -= kMuch) share.worked(now, kMuch, kMuch);
   now += CpuShare::kWindowNs;
   share.waited(now - CpuShare::kPauseNs, now);
   return now;
@@ -187,7 +204,7 @@ TEST_F(RealTimeTest, NotForPacketsOneByOne) {
     CpuShare share(true);
     uint64_t now = kStart;
     share.waited(now - CpuShare::kPauseNs, now);
-    share.worked(now, kMuch);
+    share.worked(now, kMuch, kMuch);
     for (int i = 0; i < 10; ++i) now = pass_a_window(share, now, kMost, kBytes);
     EXPECT_TRUE(is_real_time());
     now = pass_a_window(share, now, kMost + 1, kBytes);
@@ -200,11 +217,12 @@ TEST_F(RealTimeTest, ItIsTriedAgainLessAndLessOften) {
     CpuShare share(true);
     uint64_t now = kStart;
     const auto bar = [&] {
-      share.worked(now, kMuch);
+      share.worked(now, kMuch, kMuch);
       EXPECT_TRUE(is_real_time());
       const uint64_t from = now = pass_a_window(share, now, CpuShare::kWaits + 1, 0);
       EXPECT_FALSE(is_real_time());
-      for (; !is_real_time(); now += kNanosPerMilli) share.worked(now, kMuch);
+      for (; !is_real_time() && now <= from + CpuShare::kLongestBarNs; now += kNanosPerMilli)
+        share.worked(now, kMuch, kMuch);
       return now - kNanosPerMilli - from;
     };
     for (uint64_t ns = CpuShare::kShortestBarNs; ns < CpuShare::kLongestBarNs; ns *= 2) EXPECT_EQ(bar(), ns);
@@ -215,12 +233,24 @@ TEST_F(RealTimeTest, ItIsTriedAgainLessAndLessOften) {
   });
 }
 
+TEST_F(RealTimeTest, NicenessThatWasRaisedMeanwhileStays) {
+  in_a_thread([] {
+    CpuShare share(true);
+    share.worked(kStart, kMuch, kMuch);
+    ASSERT_EQ(setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 7), 0);
+    EXPECT_TRUE(is_real_time());
+    share.waited(kStart, kStart + CpuShare::kCalmNs);
+    EXPECT_EQ(sched_getscheduler(0), SCHED_OTHER);
+    EXPECT_EQ(getpriority(PRIO_PROCESS, static_cast<id_t>(gettid())), 7);
+  });
+}
+
 TEST_F(RealTimeTest, AfterwardsItIsAsItWas) {
   in_a_thread([] {
     ASSERT_EQ(setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 5), 0);
     const uint64_t before = slice();
     CpuShare share(true);
-    share.worked(kStart, kMuch);
+    share.worked(kStart, kMuch, kMuch);
     EXPECT_TRUE(is_real_time());
     share.waited(kStart, kStart + CpuShare::kCalmNs);
     EXPECT_EQ(sched_getscheduler(0), SCHED_OTHER);
@@ -246,7 +276,7 @@ TEST_F(RealTimeTest, WithoutTheRightItGivesWayAsAnOrdinaryThread) {
     give_up_the_right();
     CpuShare share(true);
     share.waited(0, kStart);
-    EXPECT_EQ(share.worked(kStart + CpuShare::kTurnNs, kMuch), slice() != 0);
+    EXPECT_EQ(share.worked(kStart + CpuShare::kTurnNs, kMuch, kMuch), slice() != 0);
     EXPECT_FALSE(is_real_time());
   });
 }

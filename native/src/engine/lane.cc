@@ -101,6 +101,7 @@ void Lane::work(Units& units, std::unique_lock<std::mutex>& leader) {
       advance_bonds();
       order_.inbound.release();
       order_.outbound.release();
+      give_way(units.cpu, 0, 0);
       break;
     }
   }
@@ -137,10 +138,10 @@ void Lane::wait(TicketLine& line, TicketLine::Ticket ticket) {
   if (const uint64_t now = now_ns(); now > from + (threads_ - 1) * kUnitNs) alone_until_ = now + kAloneNs;
 }
 
-// The other end, an application or ping may wait for this CPU.
+// The other end, an application or ping may wait for this CPU. A real-time thread must always let them.
 void Lane::give_way(CpuShare& cpu, uint32_t bytes, uint32_t trusted_bytes) {
-  if (bytes < kMuch || must_step_back()) return;
-  if (cpu.worked(now_ns(), trusted_bytes)) state_.counters.count(Stat::kGaveWay);
+  if (!cpu.is_real_time() && (bytes < CpuShare::kMuch || must_step_back())) return;
+  if (cpu.worked(now_ns(), bytes, trusted_bytes)) state_.counters.count(Stat::kGaveWay);
 }
 
 // --- what is next, by the leader ------------------------------------------------------------------------------------

@@ -19,9 +19,12 @@ namespace weft {
 
 // Belongs to the thread that calls it.
 class CpuShare {
+  using As = ThreadScheduling::As;
+
  public:
-  // A busy thread gives way after so long, at the end of a unit of work: for so long, if it is a real-time one.
+  // A busy thread gives way after so long, at the end of a unit of work.
   static constexpr uint64_t kTurnNs = 1'000'000;
+  // How long a real-time one does.
   static constexpr uint64_t kNapNs = 100'000;
   // A wait of so long was one: others had the CPU.
   static constexpr uint64_t kPauseNs = 10'000;
@@ -34,28 +37,28 @@ class CpuShare {
   static constexpr uint32_t kBytesAWait = 48 * 1024;
   static constexpr uint64_t kShortestBarNs = 64'000'000;
   static constexpr uint64_t kLongestBarNs = 2'048'000'000;
-  // It takes a unit of so many trusted bytes to become a real-time thread, or to stay one.
+  // A large unit. It takes one of so many trusted bytes to become a real-time thread, or to stay one.
   static constexpr uint32_t kMuch = 8 * 1024;
 
   // `real_time`: whether it may be a real-time thread.
-  explicit CpuShare(bool real_time) : real_time_(real_time) {}
+  explicit CpuShare(bool real_time) : may_be_real_time_(real_time) {}
 
-  // A large unit of work is done, at `now`. `trusted_bytes` of it were for peers or from them, not just anybody's
-  // datagrams. Returns whether the thread gave way.
-  bool worked(uint64_t now, uint32_t trusted_bytes);
+  bool is_real_time() const { return thread_.as() == As::kRealTime; }
+  // A unit of work is done, at `now`: one of at least kMuch bytes, or any by a real-time thread. `trusted_bytes` of it
+  // came from peers or from the host, not from just anybody. Returns whether the thread gave way.
+  bool worked(uint64_t now, uint32_t bytes, uint32_t trusted_bytes);
   // It waited, or asked and found that it need not.
   void waited(uint64_t from, uint64_t now);
 
  private:
-  using As = ThreadScheduling::As;
-
   void become_busy(uint64_t now, uint32_t trusted_bytes);
+  void calm_down(uint64_t now);
   void end_window(uint64_t now);
   void begin_window(uint64_t now);
 
   ThreadScheduling thread_;
-  bool real_time_;
-  bool slices_ = true;  // the kernel knows them, and this is an ordinary thread
+  bool may_be_real_time_;  // until it is refused
+  bool slices_ = true;     // the kernel knows them, and this is an ordinary thread
   uint64_t worked_ns_ = 0;
   uint64_t trusted_ns_ = 0;  // the same, of what was trusted
   uint64_t since_ns_ = 0;    // it runs without having given way

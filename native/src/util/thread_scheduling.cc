@@ -1,8 +1,11 @@
 #include "util/thread_scheduling.h"
 
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 namespace weft {
 namespace {
@@ -14,6 +17,13 @@ bool get(SchedulingAttributes& attributes) {
 }
 
 bool set(const SchedulingAttributes& attributes) { return syscall(SYS_sched_setattr, 0, &attributes, 0) == 0; }
+
+// As somebody may have set it meanwhile. To lower it again would need a right.
+void update_niceness(SchedulingAttributes& attributes) {
+  errno = 0;
+  const int nice = getpriority(PRIO_PROCESS, static_cast<id_t>(gettid()));
+  if (errno == 0) attributes.nice = nice;
+}
 
 bool is_ordinary(const SchedulingAttributes& attributes) {
   return attributes.policy == SCHED_OTHER || attributes.policy == SCHED_BATCH;
@@ -37,6 +47,7 @@ SchedulingAttributes with_slice(SchedulingAttributes attributes, uint64_t ns) {
 bool ThreadScheduling::become(As as) {
   if (as == as_) return true;
   if (as_ == As::kFound && (!get(found_) || !is_ordinary(found_))) return false;
+  update_niceness(found_);
   switch (as) {
     case As::kFound:
       if (!set(found_)) return false;
