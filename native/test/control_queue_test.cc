@@ -48,11 +48,11 @@ TEST(ControlQueue, GossipAndHandshakesDoNotCrowdEachOtherOut) {
   EXPECT_EQ(batch.backlog, ControlQueue::kMaxGossip - 32 - 56);
 }
 
-TEST(ControlQueue, HellosLeaveRoomForOtherGossip) {
-  const std::vector<uint8_t> hello(116, net::kGossipHello);
+TEST(ControlQueue, StrangersLeaveRoomForOtherGossip) {
+  const std::vector<uint8_t> hello(116, net::kMinGossipByte);
   const std::vector<uint8_t> data(100, 0x83);
   ControlQueue queue;
-  for (size_t i = 0; i < ControlQueue::kMaxHellos; ++i) ASSERT_TRUE(queue.push_gossip({}, hello));
+  for (size_t i = 0; i < ControlQueue::kMaxStrangers; ++i) ASSERT_TRUE(queue.push_gossip({}, hello));
   EXPECT_FALSE(queue.push_gossip({}, hello));
   EXPECT_TRUE(queue.push_gossip({}, data));
   EXPECT_EQ(queue.take(1).datagrams.size(), 1u);

@@ -1,6 +1,7 @@
 // The process of a mesh node, in the foreground or as the daemon.
 
 import { availableParallelism } from 'node:os';
+import { messageOf } from '../core/errors.js';
 import { releaseStartUpCode } from '../dataplane/native.js';
 import { openAgent } from '../node/agent.js';
 import type { Config } from '../node/config.js';
@@ -40,8 +41,8 @@ export async function serveMesh(
   down = () => void agent.down();
   reload = () => {
     agent.reload().catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
-      log.error('reload failed: nothing has changed', { reason });
+      const reason = messageOf(error);
+      log.error('reload failed', { reason });
     });
   };
   if (endAtOnce) down();

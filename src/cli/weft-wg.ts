@@ -2,6 +2,7 @@
 // is loaded in the process that serves it.
 
 import { readFileSync } from 'node:fs';
+import { messageOf } from '../core/errors.js';
 import { parseArguments, USAGE } from './arguments.js';
 import { launchDaemon, launcher } from './daemon.js';
 
@@ -41,7 +42,7 @@ function packageVersion(): string {
 }
 
 function failed(reason: unknown): number {
-  process.stderr.write(`weft-wg: ${reason instanceof Error ? reason.message : String(reason)}\n`);
+  process.stderr.write(`weft-wg: ${messageOf(reason)}\n`);
   return 1;
 }
 
@@ -57,7 +58,7 @@ async function serveHere(interfaceName: string): Promise<number> {
     return 0;
   } catch (error) {
     if (parent === null || ready) return failed(error);
-    parent.failed(error instanceof Error ? error.message : String(error));
+    parent.failed(messageOf(error));
     return 1;
   }
 }

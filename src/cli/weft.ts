@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { WeftError } from '../core/errors.js';
+import { messageOf, WeftError } from '../core/errors.js';
 import { DEFAULT_RUN_DIRECTORY } from '../node/control-protocol.js';
 import { DEFAULT_CONFIG_PATH, type NodePaths } from '../node/settings.js';
 import { DEFAULT_STATE_DIRECTORY } from '../node/state-store.js';
@@ -112,7 +112,7 @@ function parseOptions(
       strict: true,
     });
   } catch (error) {
-    const reason = (error instanceof Error ? error.message : String(error)).split('. ')[0];
+    const reason = messageOf(error).split('. ')[0];
     throw usageError(`${reason} (see weft ${entry.name} --help)`);
   }
 }

@@ -41,8 +41,10 @@ export interface DataPlane {
   /**
    * Whether datagrams whose first byte is 0x80 or more (the mesh's own messages, at most 1,400 bytes) come up through
    * read(), in a bounded queue of their own and at a bounded rate. At first they are dropped as malformed.
+   * @param tokenKey 32 bytes, copied: cookies, accepts and data whose token is not ours by it may be dropped
+   * (docs/protocol.md, "Gossip"). Null: not
    */
-  acceptGossip(accept: boolean): void;
+  acceptGossip(tokenKey: Uint8Array | null): void;
 
   /** Creates a peer with nothing set and zero counters. The id must be free. */
   addPeer(id: PeerId): void;

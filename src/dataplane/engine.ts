@@ -7,7 +7,10 @@ export type EngineKind = (typeof ENGINES)[number];
 /** As the addon has it: more TUN queues than this are not worth their memory. */
 export const MAX_ENGINE_THREADS = 16;
 
-/** `whileBusy`: as long as much passes, and within bounds (docs/adr/0013-real-time-while-busy.md). */
+/**
+ * `whileBusy`: as long as much passes, and within bounds (docs/adr/0013-real-time-while-busy.md); of the engine `single` only, and
+ * for more than one CPU.
+ */
 export type RealTime = 'never' | 'whileBusy' | 'always';
 
 export interface EngineOptions {

@@ -119,8 +119,8 @@ export class FakeDataPlane implements DataPlane {
     this.#clearSources();
   }
 
-  acceptGossip(accept: boolean): void {
-    this.#acceptsGossip = accept;
+  acceptGossip(tokenKey: Uint8Array | null): void {
+    this.#acceptsGossip = tokenKey !== null;
   }
 
   /** Only messages under load need it, and the fake never limits any. */

@@ -40,7 +40,7 @@ interface AddonDataPlane {
   setFirewallMark(mark: number): void;
   setPublicKey(key: Uint8Array | null): void;
   setCookieSecret(secret: Uint8Array): void;
-  acceptGossip(accept: boolean): void;
+  acceptGossip(tokenKey: Uint8Array | null): void;
   addPeer(id: number): void;
   removePeer(id: number): void;
   setEndpoint(id: number, endpoint: Uint8Array): void;
@@ -298,8 +298,8 @@ class NativeDataPlane implements DataPlane {
     this.#addon.setPublicKey(publicKey);
   }
 
-  acceptGossip(accept: boolean): void {
-    this.#addon.acceptGossip(accept);
+  acceptGossip(tokenKey: Uint8Array | null): void {
+    this.#addon.acceptGossip(tokenKey);
   }
 
   setCookieSecret(secret: Uint8Array): void {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FakeScheduler } from '../../test/support/scheduler.js';
 import { seededRandom } from '../../test/support/wg.js';
+import { WeftError } from '../core/errors.js';
 import { FakeDataPlane } from '../dataplane/fake.js';
 import { realCipher } from '../dataplane/fake-cipher.js';
 import { FakeNetwork } from '../dataplane/fake-network.js';
@@ -72,6 +73,8 @@ class Host {
   readonly ip: string[] = [];
   /** What `ip route` answers, for both families. */
   routes = '[]';
+  /** A part of what `ip` is told that it refuses. */
+  refuses: string | null = null;
   /** Its uplinks: up0, up1, ... with these addresses and default routes. */
   uplinks: readonly string[] = [];
   /** Tells it that its network has changed. */
@@ -146,6 +149,7 @@ class Host {
           return JSON.stringify(this.uplinks.map((_, i) => ({ dev: `up${i}`, metric: i })));
         }
         if (argv[0] === '-j') return this.routes;
+        if (this.refuses !== null && input.includes(this.refuses)) throw new WeftError('EIP', 'no');
         this.ip.push(...input.trimEnd().split('\n'));
         if (input.includes(' up')) dataPlane.setLink(true);
         return '';
@@ -386,6 +390,45 @@ describe('a mesh node', () => {
     host.configure('[Interface]\nMTU = 1300\n');
     expect(await host.reload()).toEqual({ changes: ['mtu'] });
     expect(host.ip.at(-1)).toBe('link set dev weft0 mtu 1300 up');
+  });
+
+  test('a damaged file of the authority changes nothing in a reload', async () => {
+    const host = new Host(1);
+    host.store.createSeed('authority', false);
+    await host.start();
+    const before = host.node?.trust;
+    host.store.writeBytes('invites', Uint8Array.of(1));
+    host.configure('[Interface]\nMTU = 1300\nListenPort = 7\n');
+    await expect(host.reload()).rejects.toThrow('invites');
+    expect(host.status).toMatchObject({ mtu: 1420, listenPort: 51820 });
+    expect(host.node?.trust).toBe(before);
+    host.node?.cancelInvite('none');
+    rmSync(host.store.path('invites'));
+    expect(await host.reload()).toEqual({ changes: ['port', 'mtu'] });
+  });
+
+  test('what the host refuses in a reload is said, and all else is in force', async () => {
+    const host = new Host(1);
+    await host.start();
+    host.refuses = ' mtu 1300';
+    host.configure('[Interface]\nMTU = 1300\nListenPort = 7\n');
+    await expect(host.reload()).rejects.toThrow('all else is in force, but the host refused: no');
+    expect(host.status).toMatchObject({ listenPort: 7 });
+    host.refuses = null;
+    await host.reload();
+    expect(host.ip).toContain('link set dev weft0 mtu 1300 up');
+  });
+
+  test('reloads one after the other', async () => {
+    const host = new Host(1);
+    await host.start();
+    host.configure('[Interface]\nMTU = 1300\n');
+    const first = host.node?.reload();
+    const second = host.node?.reload();
+    expect(await whileTimePasses(Promise.all([first, second]))).toEqual([
+      { changes: ['mtu'] },
+      { changes: [] },
+    ]);
   });
 
   test('a port in use stops the start, and changes nothing in a reload', async () => {

@@ -2,9 +2,10 @@
 // that follow from it. Starts, reloads and ends them in order. agent.ts adds the control socket.
 
 import type { MeshCrypto } from '../core/crypto.js';
-import { WeftError } from '../core/errors.js';
+import { messageOf, WeftError } from '../core/errors.js';
 import type { Random } from '../core/random.js';
 import type { Endpoint } from '../core/types.js';
+import { tokenKey } from '../mesh/channel/keys.js';
 import { createIdentity, type Identity, wireGuardKeyOf } from '../mesh/identity.js';
 import type { InviteBook } from '../mesh/invite.js';
 import { Mesh, type MeshState } from '../mesh/mesh.js';
@@ -73,6 +74,8 @@ export class MeshNode {
   #trust: TrustStore;
   #invites: InviteBook | null;
   #invitesSaved = true;
+  /** Resolves when the last reload has ended. */
+  #reloading: Promise<unknown> = Promise.resolve();
   #ending = false;
 
   constructor(env: MeshNodeEnvironment, settings: Settings, routes: TunnelsConfig['hostRoutes']) {
@@ -209,14 +212,14 @@ export class MeshNode {
 
   /** @param listening resolves when the port is bound */
   async start(listening: Promise<void>): Promise<void> {
-    const { node, identity, log } = this.#env;
+    const { crypto, node, identity, log } = this.#env;
     const { config } = this.#settings;
     node.driver.perform((device, nowMs) =>
       device.setPrivateKey(nowMs, identity.key.agreementSecret),
     );
     node.driver.setFirewallMark(config.firewallMark);
     node.driver.setListenPort(config.listenPort);
-    node.driver.dataPlane.acceptGossip(true);
+    node.driver.dataPlane.acceptGossip(tokenKey(crypto, identity.key.agreementSecret));
     const uplinksKnown = this.#bonds.start();
     await this.#configureTunnels(this.#settings, null);
     const { scheduler } = this.#env;
@@ -244,8 +247,17 @@ export class MeshNode {
     this.#driver.receive(datagrams);
   }
 
-  /** Takes in what is in the files now, all of it or nothing. */
-  async reload(): Promise<ReloadResult> {
+  /**
+   * Takes in what is in the files now, all of it or nothing; one call after the other.
+   * @throws WeftError what is wrong with them: nothing has changed; EPARTIAL: all is in force but what the host refused
+   */
+  reload(): Promise<ReloadResult> {
+    const result = this.#reloading.then(() => this.#takeInFiles());
+    this.#reloading = result.catch(() => {});
+    return result;
+  }
+
+  async #takeInFiles(): Promise<ReloadResult> {
     const { paths, crypto, runIp: run } = this.#env;
     const before = this.#settings;
     const settings = loadSettings(paths);
@@ -254,25 +266,28 @@ export class MeshNode {
       throw new WeftError('ERESTART', `${fixed} changes with a restart only: weft down, weft up`);
     }
     const routesNow = await checkSettings(settings, paths, crypto, run);
+    const trust = createTrust(crypto, settings, this.#trust.revocations());
+    // an authority's key, or the right to issue, may have come
+    const invites = this.#openInvites(settings);
     this.#setSockets(before.config, settings.config);
     const changes = describeChanges(before, settings);
     this.#settings = settings;
-    this.#trust = createTrust(crypto, settings, this.#trust.revocations());
+    this.#trust = trust;
+    this.#invites = invites;
     this.log.level = settings.config.logLevel;
-    // an authority's key, or the right to issue, may have come
-    this.#invites = this.#openInvites(settings);
     this.#driver.perform((mesh, nowMs) => {
-      mesh.setInvites(this.#invites);
-      mesh.setTrust(nowMs, this.#trust);
+      mesh.setInvites(invites);
+      mesh.setTrust(nowMs, trust);
       if (changes.includes('certificate')) mesh.setCertificate(nowMs, settings.certificateBytes);
       if (changes.includes('routes')) mesh.setRoutes(nowMs, settings.routes);
     });
     this.#routine.refreshAddresses();
-    await this.#configureTunnels(settings, routesNow);
+    const refused = await this.#configureTunnels(settings, routesNow).then(() => null, messageOf);
     await this.#bonds.reload();
     await this.#routine.resolveSeeds();
     this.log.info('reloaded', { changes: changes.join(',') });
-    return { changes };
+    if (refused === null) return { changes };
+    throw new WeftError('EPARTIAL', `all else is in force, but the host refused: ${refused}`);
   }
 
   /** Tells the others, then ends. */
@@ -342,8 +357,7 @@ export class MeshNode {
       try {
         driver.setListenPort(after.listenPort);
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        throw new WeftError('EADDRINUSE', `ListenPort ${after.listenPort}: ${reason}`);
+        throw new WeftError('EADDRINUSE', `ListenPort ${after.listenPort}: ${messageOf(error)}`);
       }
     }
     driver.setFirewallMark(after.firewallMark);

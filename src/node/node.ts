@@ -155,7 +155,12 @@ class WireGuardNode implements DrivenNode {
       },
       onRemoved: () => void node.#end('socket-removed'),
     });
-    node.driver.start();
+    try {
+      node.driver.start();
+    } catch (error) {
+      await node.#server.close();
+      throw error;
+    }
     node.#logger.debug('started', { socket: node.socketPath });
     return node;
   }

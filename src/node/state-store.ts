@@ -12,7 +12,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Usage } from '../bond/quota.js';
 import { formatPrefix, parsePrefix } from '../core/address.js';
-import { WeftError } from '../core/errors.js';
+import { messageOf, WeftError } from '../core/errors.js';
 import { toHex } from '../core/hex.js';
 import type { Prefix } from '../core/types.js';
 import {
@@ -154,7 +154,7 @@ export class StateStore {
       if ((error as NodeJS.ErrnoException).code === 'EACCES') throw error;
       throw new WeftError(
         'ESTATE',
-        `cannot read ${directory} (${reasonOf(error)}): no trust without it`,
+        `cannot read ${directory} (${messageOf(error)}): no trust without it`,
       );
     }
     return names
@@ -316,8 +316,4 @@ function broken(path: string, what: string): WeftError {
     'ESTATE',
     `${path} is damaged (${what}): restore it, or remove it and join again`,
   );
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

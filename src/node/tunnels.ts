@@ -3,6 +3,7 @@
 
 import { formatAddress, formatPrefix } from '../core/address.js';
 import type { MeshCrypto } from '../core/crypto.js';
+import { messageOf } from '../core/errors.js';
 import { contains, covers, overlaps } from '../core/network.js';
 import type { Endpoint, IpAddress, Prefix, PublicKey } from '../core/types.js';
 import { addressKey, meshPrefixV6 } from '../mesh/addresses.js';
@@ -132,7 +133,7 @@ export class Tunnels {
       if (this.#changedSince) this.changed();
     });
     this.applyNow().catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       this.#env.log.error('the interface could not be set up', { reason });
     });
   }

@@ -1,10 +1,10 @@
-// The UAPI socket of an interface: /var/run/wireguard/IF.sock. Whoever removes the file ends the node, as wireguard-go
-// has it.
+// A listening socket with a name in the file system: the UAPI socket of an interface (/var/run/wireguard/IF.sock), and
+// the control socket of a mesh node. It tells when somebody removes the file.
 
 import { type FSWatcher, linkSync, mkdirSync, rmSync, statSync, unlinkSync, watch } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { basename, dirname, join } from 'node:path';
-import { WeftError } from '../core/errors.js';
+import { messageOf, WeftError } from '../core/errors.js';
 
 /** Where `wg` looks. */
 export const SOCKET_DIRECTORY = '/var/run/wireguard';
@@ -38,7 +38,7 @@ export class UapiServer {
   }
 
   /**
-   * Listens. A socket file that nobody listens on is replaced.
+   * Listens. A socket file that nobody listens on is replaced. If it fails nothing is left behind.
    * @throws WeftError EUAPIINUSE if another process serves it, EUAPI if it cannot be created
    */
   static async open(options: UapiServerOptions): Promise<UapiServer> {
@@ -46,9 +46,9 @@ export class UapiServer {
     try {
       await server.#open(options);
     } catch (error) {
+      await server.close();
       if (error instanceof WeftError) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new WeftError('EUAPI', `cannot create the UAPI socket ${options.path}: ${reason}`);
+      throw new WeftError('EUAPI', `cannot create the socket ${options.path}: ${messageOf(error)}`);
     }
     return server;
   }
@@ -85,15 +85,12 @@ export class UapiServer {
         if (await accepts(path)) {
           throw new WeftError(
             'EUAPIINUSE',
-            `the UAPI socket ${path} is in use: end the process that serves it, or choose another interface name`,
+            `the socket ${path} is in use: end the process that serves it, or choose another interface name`,
           );
         }
         unlinkSync(path);
         linkSync(unnamed, path);
       }
-    } catch (error) {
-      this.#server.close();
-      throw error;
     } finally {
       rmSync(unnamed, { force: true });
     }

@@ -3,6 +3,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Uplink } from '../bond/uplink.js';
+import { messageOf } from '../core/errors.js';
 import type { BondConfig } from './bond-config.js';
 import type { IpRunner } from './ip-command.js';
 import type { MeshLog } from './mesh-log.js';
@@ -155,7 +156,7 @@ export class UplinkWatch {
       this.#tell(uplinks);
     } catch (error) {
       // those that are known stay: a failure of `ip` is none of theirs
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       if (!this.#failed) this.#env.log.warn('uplinks cannot be read', { reason });
       this.#failed = true;
     }

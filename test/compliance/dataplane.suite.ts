@@ -4,12 +4,19 @@
 import { blake2s } from '@noble/hashes/blake2.js';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Keypair, Path, PeerId } from '../../src/core/types.js';
+import { tokenKey } from '../../src/mesh/channel/keys.js';
+import { LocalTokens } from '../../src/mesh/channel/tokens.js';
+import { encodeToken } from '../../src/wire/gossip.js';
+import { meshCrypto } from '../support/gossip.js';
+import { seededRandom } from '../support/wg.js';
 import type { Rig, Side } from './rig.js';
 
 const PEER = 5 as PeerId;
 const EVERYTHING_V4 = { address: new Uint8Array(4), length: 0 };
 const INITIATION_BYTES = 148;
 const PUBLIC_KEY = new Uint8Array(32).fill(9);
+const AGREEMENT_SECRET = new Uint8Array(32).fill(7);
+const TOKEN_KEY = tokenKey(meshCrypto, AGREEMENT_SECRET);
 const WAIT = { timeout: 10_000, interval: 1 };
 
 let nextIndex = 1000;
@@ -469,7 +476,7 @@ export function dataPlaneSuite(name: string, createRig: () => Promise<Rig>): voi
       const message = (length: number) => new Uint8Array(length).fill(0x80);
 
       test('arrives with the path back, where it is accepted', async () => {
-        b.dataPlane.acceptGossip(true);
+        b.dataPlane.acceptGossip(TOKEN_KEY);
         await b.dataPlane.sync();
         a.dataPlane.sendDatagram(pathTo(b), message(1400));
         const { path, bytes } = await b.datagrams.take();
@@ -482,17 +489,28 @@ export function dataPlaneSuite(name: string, createRig: () => Promise<Rig>): voi
         a.dataPlane.sendDatagram(pathTo(b), message(100));
         await connect(rig);
         await expectDelivery(a, b, 'after it');
-        b.dataPlane.acceptGossip(true);
+        b.dataPlane.acceptGossip(TOKEN_KEY);
         await b.dataPlane.sync();
         for (const length of [1401, 3, 4]) a.dataPlane.sendDatagram(pathTo(b), message(length));
         expect((await b.datagrams.take()).bytes).toEqual(message(4));
         expect(b.totalDrops).toBe(3);
       });
 
+      test('that names a token of ours arrives beside a flood of what does not', async () => {
+        b.dataPlane.acceptGossip(TOKEN_KEY);
+        await b.dataPlane.sync();
+        const token = new LocalTokens(meshCrypto, seededRandom(1), AGREEMENT_SECRET).draw();
+        for (let i = 0; i < 300; i++) a.dataPlane.sendDatagram(pathTo(b), message(116));
+        const data = Uint8Array.of(0x83, 0, 0, 0, ...encodeToken(token), ...message(20));
+        a.dataPlane.sendDatagram(pathTo(b), data);
+        const isData = ({ bytes }: { bytes: Uint8Array }) => bytes[0] === 0x83;
+        expect((await b.datagrams.take(isData)).bytes).toEqual(data);
+      });
+
       test('waits in a bounded queue of its own beside handshake messages', async () => {
         addPeer(a, b);
         b.dataPlane.setPublicKey(PUBLIC_KEY);
-        b.dataPlane.acceptGossip(true);
+        b.dataPlane.acceptGossip(TOKEN_KEY);
         await b.dataPlane.sync();
         const handshake = handshakeMessage(1, INITIATION_BYTES, PUBLIC_KEY);
         for (let i = 0; i < 20; i++) {

@@ -12,7 +12,7 @@ class ControlChannel {
  public:
   // Calls `on_readable` on the JavaScript thread. Keeps the process alive until close().
   void open(Napi::Env env, const Napi::Function& on_readable, engine::ControlQueue& queue);
-  // After the engine thread has ended.
+  // After the data threads have ended.
   void close();
 
  private:

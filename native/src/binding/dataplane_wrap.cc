@@ -143,7 +143,7 @@ void DataPlaneWrap::set_public_key(const Napi::CallbackInfo& info) {
 }
 
 void DataPlaneWrap::accept_gossip(const Napi::CallbackInfo& info) {
-  dataplane_->accept_gossip(info[0].As<Napi::Boolean>().Value());
+  dataplane_->accept_gossip(info[0].IsNull() ? std::span<const uint8_t>{} : bytes_argument(info, 0, 32));
 }
 
 void DataPlaneWrap::set_cookie_secret(const Napi::CallbackInfo& info) {

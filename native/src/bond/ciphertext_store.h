@@ -27,7 +27,6 @@ class CiphertextStore {
     if (position + length > written_ || written_ - position > capacity_) return nullptr;
     return bytes_.data() + position % capacity_;
   }
-  uint32_t capacity() const { return capacity_; }
 
  private:
   uint32_t capacity_;

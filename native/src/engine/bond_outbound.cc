@@ -133,7 +133,8 @@ void send_bond_frames(State& state, net::UdpSockets* sockets, peer::Peer& peer, 
 
 void settle_bond(State& state, peer::Peer& peer) {
   bond::Bond& bond = *peer.bond;
-  peer.bond_due_ns.store(bond.next_deadline(), std::memory_order_relaxed);
+  // Lane::advance_bonds() reads in the other order: sequentially consistent, so that one of the two sees the other.
+  peer.bond_due_ns.store(bond.next_deadline());
   state.bonds.expect(bond.next_deadline());
   const bond::Paths& paths = bond.paths();
   uint8_t proven = 0;

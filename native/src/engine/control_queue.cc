@@ -45,9 +45,9 @@ bool ControlQueue::push(const net::Path& path, std::span<const uint8_t> bytes, b
 
 bool ControlQueue::push_gossip(const net::Path& path, std::span<const uint8_t> bytes) {
   std::unique_lock lock(mutex_);
-  const bool hello = bytes[0] == net::kGossipHello;
-  if (gossip_.size() >= kMaxGossip || (hello && hellos_ >= kMaxHellos)) return false;
-  hellos_ += hello ? 1 : 0;
+  const bool stranger = !net::names_our_token(bytes[0]);
+  if (gossip_.size() >= kMaxGossip || (stranger && strangers_ >= kMaxStrangers)) return false;
+  strangers_ += stranger ? 1 : 0;
   gossip_.push_back({path, {bytes.begin(), bytes.end()}});
   notify_locked(lock);
   return true;
@@ -89,9 +89,9 @@ ControlBatch ControlQueue::take(size_t max_datagrams) {
   move_front(datagrams_, max_datagrams - gossip_share, batch.datagrams);
   const size_t handshakes = batch.datagrams.size();
   move_front(gossip_, max_datagrams - handshakes, batch.datagrams);
-  hellos_ -= static_cast<size_t>(
+  strangers_ -= static_cast<size_t>(
       std::count_if(batch.datagrams.begin() + static_cast<ptrdiff_t>(handshakes), batch.datagrams.end(),
-                    [](const ControlDatagram& d) { return d.bytes[0] == net::kGossipHello; }));
+                    [](const ControlDatagram& d) { return !net::names_our_token(d.bytes[0]); }));
   batch.backlog = static_cast<uint32_t>(datagrams_.size() + gossip_.size());
   queued_.store(datagrams_.size(), std::memory_order_relaxed);
   batch.under_load = std::exchange(under_load_, false);

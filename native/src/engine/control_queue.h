@@ -52,11 +52,11 @@ class ControlQueue {
   // The handshake queue of the kernel module (MAX_QUEUED_INCOMING_HANDSHAKES).
   static constexpr size_t kMaxDatagrams = 4096;
   static constexpr size_t kMaxGossip = 1024;
-  static constexpr size_t kMaxHellos = 256;  // of these
+  static constexpr size_t kMaxStrangers = 256;  // of these
 
   ControlQueue();
 
-  // Called once when something comes in, and again only after take(). From the engine thread.
+  // Called once when something comes in, and again only after take(). From whoever brings it.
   void on_readable(std::function<void()> notify);
 
   // False: full.
@@ -86,7 +86,7 @@ class ControlQueue {
   std::deque<ControlDatagram> datagrams_;
   std::atomic<size_t> queued_{0};
   std::deque<ControlDatagram> gossip_;
-  size_t hellos_ = 0;        // in gossip_
+  size_t strangers_ = 0;     // in gossip_
   bool under_load_ = false;  // of what was pushed since the last take()
   std::vector<Event> events_;
   std::vector<uint8_t> pending_;  // by peer: bit of each queued event type

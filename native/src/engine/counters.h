@@ -1,4 +1,4 @@
-// What the engine counts, by name, in memory shared with the control plane. One writer, the engine thread.
+// What the engine counts, by name, in memory shared with the control plane. Several threads count.
 #pragma once
 
 #include <array>
@@ -29,6 +29,7 @@ enum class Drop : uint8_t {
   kBadMac1,
   kHandshakeRateLimited,
   kHandshakeQueueFull,
+  kGossipUnknownToken,
   kGossipRateLimited,
   kGossipQueueFull,
   kTunWriteFailed,
@@ -55,6 +56,7 @@ inline constexpr std::array<const char*, static_cast<size_t>(Drop::kCount)> kDro
     "bad_mac1",
     "handshake_rate_limited",
     "handshake_queue_full",
+    "gossip_unknown_token",
     "gossip_rate_limited",
     "gossip_queue_full",
     "tun_write_failed",
@@ -102,7 +104,6 @@ struct Counters {
 
   void drop(Drop reason, uint64_t packets = 1) { peer::add_relaxed(drops[static_cast<size_t>(reason)], packets); }
   void count(Stat stat, uint64_t amount = 1) { peer::add_relaxed(stats[static_cast<size_t>(stat)], amount); }
-  void set(Stat stat, uint64_t value) { peer::set_relaxed(stats[static_cast<size_t>(stat)], value); }
 };
 
 }  // namespace weft::engine

@@ -57,25 +57,24 @@ tun::TunDevice::Error DataPlane::open(const Options& options) {
   return {};
 }
 
-// All threads have a ring, or none has.
+// All threads have a ring, or none has. Several real-time threads would leave the host no CPU (ADR 0013).
 void DataPlane::open_units() {
+  const bool may_be_real_time = single_thread() && options_.real_time == RealTime::kWhileBusy;
   std::vector<std::unique_ptr<io::Uring>> rings(options_.lanes * options_.threads);
   if (options_.io_uring) {
     for (auto& ring : rings) ring = io::Uring::open(io_uring_missing_);
   }
   for (auto& ring : rings) {
     if (!io_uring_missing_.empty()) ring.reset();
-    units_.push_back(
-        std::make_unique<Units>(std::move(ring), options_.threads == 1, options_.real_time == RealTime::kWhileBusy));
+    units_.push_back(std::make_unique<Units>(std::move(ring), options_.threads == 1, may_be_real_time));
   }
 }
 
 int DataPlane::start() {
   int real_time_error = 0;
-  const bool single = options_.lanes * options_.threads == 1;
   for (auto& lane : lanes_) {
     for (uint32_t i = 0; i < options_.threads; ++i) {
-      const std::string name = single ? "weft-data" : "weft-data-" + std::to_string(threads_.size());
+      const std::string name = single_thread() ? "weft-data" : "weft-data-" + std::to_string(threads_.size());
       Units& units = *units_[threads_.size()];
       std::thread& thread = threads_.emplace_back([this, &lane = *lane, &units] { run(lane, units); });
       pthread_setname_np(thread.native_handle(), name.c_str());
@@ -134,8 +133,10 @@ int DataPlane::listen(uint16_t& port) {
   const net::SocketOptions options{.firewall_mark = firewall_mark_, .busy_poll_us = options_.busy_poll_us};
   if (const int error = net::open_sockets(sockets, options_.lanes, port, options); error != 0) return error;
   port = bound_port_ = sockets.front().port();
-  carry_out([&] { replace_sockets(std::move(sockets)); });
-  return 0;
+  int code = 0;
+  carry_out([&] { code = replace_sockets(std::move(sockets)); });
+  if (code != 0) unlisten();
+  return code;
 }
 
 void DataPlane::unlisten() {
@@ -143,10 +144,14 @@ void DataPlane::unlisten() {
   carry_out([this] { replace_sockets({}); });
 }
 
-void DataPlane::replace_sockets(std::vector<net::UdpSockets> sockets) {
+int DataPlane::replace_sockets(std::vector<net::UdpSockets> sockets) {
   state_.sockets = std::move(sockets);
-  for (auto& lane : lanes_) lane->on_sockets_replaced();
+  int code = 0;
+  for (auto& lane : lanes_) {
+    if (const int error = lane->on_sockets_replaced(); error != 0) code = error;
+  }
   clear_sources();
+  return code;
 }
 
 void DataPlane::clear_sources() {
@@ -174,8 +179,9 @@ void DataPlane::set_cookie_secret(std::span<const uint8_t> secret) {
   });
 }
 
-void DataPlane::accept_gossip(bool accept) {
-  state_.commands.post([this, accept] { state_.gossip_gate.set_open(accept); });
+void DataPlane::accept_gossip(std::span<const uint8_t> token_key) {
+  state_.commands.post(
+      [this, key = std::vector<uint8_t>(token_key.begin(), token_key.end())] { state_.gossip_gate.open(key); });
 }
 
 void DataPlane::add_peer(uint32_t id) {

@@ -76,7 +76,7 @@ class DataPlane {
   void set_firewall_mark(uint32_t mark);
   void set_public_key(std::span<const uint8_t> key);        // empty: none
   void set_cookie_secret(std::span<const uint8_t> secret);  // 32 bytes
-  void accept_gossip(bool accept);
+  void accept_gossip(std::span<const uint8_t> token_key);   // 32 bytes; empty: not
   void add_peer(uint32_t id);
   void remove_peer(uint32_t id);
   void set_endpoint(uint32_t id, const net::Endpoint& endpoint);
@@ -114,7 +114,9 @@ class DataPlane {
 
   void open_units();
   void run(Lane& lane, Units& units);
-  void replace_sockets(std::vector<net::UdpSockets> sockets);
+  bool single_thread() const { return options_.lanes * options_.threads == 1; }
+  // Returns 0 or an errno.
+  int replace_sockets(std::vector<net::UdpSockets> sockets);
   void clear_sources();
   void begin_bond(peer::Peer& peer);
   void end_bond(peer::Peer& peer);

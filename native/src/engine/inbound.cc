@@ -5,6 +5,7 @@
 
 #include "net/demux.h"
 #include "net/ecn.h"
+#include "tun/ip_header.h"
 #include "tun/steering.h"
 #include "util/bytes.h"
 
@@ -13,8 +14,7 @@ namespace {
 
 // The length that an inner packet claims; 0 if it is not IP.
 uint32_t ip_length(const uint8_t* packet, uint32_t length) {
-  constexpr uint32_t kIpv4Header = 20;
-  constexpr uint32_t kIpv6Header = 40;
+  using tun::kIpv4Header, tun::kIpv6Header;
   switch (packet[0] >> 4) {
     case 4: {
       if (length < kIpv4Header) return 0;
@@ -140,10 +140,15 @@ void Inbound::take_handshake(const uint8_t* message, uint32_t length, net::Kind 
 }
 
 void Inbound::take_gossip(const uint8_t* message, uint32_t length, const net::Path& path, uint64_t now) {
-  if (!state_.gossip_gate.admit(path.remote, message[0] == net::kGossipHello, now)) {
-    state_.counters.drop(Drop::kGossipRateLimited);
-  } else if (!state_.control.push_gossip(path, {message, length})) {
-    state_.counters.drop(Drop::kGossipQueueFull);
+  switch (state_.gossip_gate.judge({message, length}, path.remote, now)) {
+    case GossipGate::Verdict::kUnknownToken:
+      state_.counters.drop(Drop::kGossipUnknownToken);
+      break;
+    case GossipGate::Verdict::kRateLimited:
+      state_.counters.drop(Drop::kGossipRateLimited);
+      break;
+    case GossipGate::Verdict::kPass:
+      if (!state_.control.push_gossip(path, {message, length})) state_.counters.drop(Drop::kGossipQueueFull);
   }
 }
 
@@ -151,19 +156,27 @@ void Inbound::deliver(InboundUnit& unit) { deliver(unit.messages_, unit, false);
 
 // `unit`: what they came in. Returns how many packets the host got.
 uint64_t Inbound::deliver(DataMessages& messages, const InboundUnit& unit, bool passing) {
-  const uint64_t packets = merger_.packets();
-  const uint64_t writes = merger_.writes();
   const uint64_t ns = now_ns();
   const Moment now{ns, to_millis(ns), ns - unit.now_, passing};
-  tun_.begin(unit.uring_);
-  for (size_t i = 0; i < messages.jobs.size();) i = deliver_run(messages, now, i);
-  merger_.flush();  // which refers to the unit's memory
-  tun_.flush();
-  const uint64_t delivered = merger_.packets() - packets;
-  if (delivered == 0) return 0;
-  state_.counters.count(Stat::kTunWritePackets, delivered);
+  return count_written(unit.uring_, [&] {
+    for (size_t i = 0; i < messages.jobs.size();) i = deliver_run(messages, now, i);
+    merger_.flush();  // which refers to the unit's memory
+    tun_.flush();
+  });
+}
+
+// Returns how many packets the host got by `write`.
+template <typename Write>
+uint64_t Inbound::count_written(io::Uring* uring, Write write) {
+  const uint64_t packets = merger_.packets();
+  const uint64_t writes = merger_.writes();
+  tun_.begin(uring);
+  write();
+  const uint64_t written = merger_.packets() - packets;
+  if (written == 0) return 0;
+  state_.counters.count(Stat::kTunWritePackets, written);
   state_.counters.count(Stat::kTunWrites, merger_.writes() - writes);
-  return delivered;
+  return written;
 }
 
 const tun::FlowSet& Inbound::flows_of(InboundUnit& unit) {
@@ -268,8 +281,7 @@ void Inbound::deliver_bonded(DataMessages& messages, const Moment& now, size_t f
 }
 
 void Inbound::advance_bond(peer::Peer& peer, uint64_t now) {
-  tun_.begin(nullptr);
-  bond_.advance(now, peer);
+  count_written(nullptr, [&] { bond_.advance(now, peer); });
 }
 
 // Leaves `ok` with those that authenticated and are new. Returns the length of their messages.

@@ -70,6 +70,8 @@ class Inbound {
   void take_gossip(const uint8_t* message, uint32_t length, const net::Path& path, uint64_t now);
   static const tun::FlowSet& flows_of(InboundUnit& unit);
   uint64_t deliver(DataMessages& messages, const InboundUnit& unit, bool passing);
+  template <typename Write>
+  uint64_t count_written(io::Uring* uring, Write write);
   size_t deliver_run(DataMessages& messages, const Moment& now, size_t first);
   template <typename OnReplay>
   uint64_t accept(std::span<crypto::AeadJob> jobs, peer::Keypair& keypair, OnReplay on_replay);

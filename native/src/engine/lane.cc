@@ -14,7 +14,7 @@ constexpr uint32_t kTunShift = 8;  // a bit for each queue of the TUN
 constexpr uint32_t kTurnReceives = 4;  // bursts
 constexpr uint32_t kTurnPackets = 64;
 constexpr uint32_t kTurnBytes = 64 * 1024;
-constexpr uint32_t kMuch = 8 * 1024;  // bytes of a unit
+constexpr uint32_t kHandOverBytes = 8 * 1024;  // of a unit
 
 bool is_due(uint64_t time) { return time != UINT64_MAX && time <= now_ns(); }
 
@@ -48,12 +48,14 @@ void Lane::stop() {
   poller_.wake();
 }
 
-void Lane::on_sockets_replaced() {
+int Lane::on_sockets_replaced() {
   ready_ = 0;  // closing took the old ones out of the poller
-  if (state_.sockets.empty()) return;
+  if (state_.sockets.empty()) return 0;
   net::UdpSockets& sockets = state_.sockets[index_];
-  if (sockets.v4().is_open()) poller_.add(sockets.v4().fd(), kUdp4);
-  if (sockets.v6().is_open()) poller_.add(sockets.v6().fd(), kUdp6);
+  int code = 0;
+  if (sockets.v4().is_open()) code = poller_.add(sockets.v4().fd(), kUdp4);
+  if (code == 0 && sockets.v6().is_open()) code = poller_.add(sockets.v6().fd(), kUdp6);
+  return code;
 }
 
 // --- a unit ---------------------------------------------------------------------------------------------------------
@@ -110,7 +112,7 @@ void Lane::work(Units& units, std::unique_lock<std::mutex>& leader) {
 void Lane::advance_bonds() {
   state_.bonds.clear();  // what others expect meanwhile stays
   for (peer::Peer* peer : state_.bonds.peers) {
-    const uint64_t due = peer->bond_due_ns.load(std::memory_order_relaxed);
+    const uint64_t due = peer->bond_due_ns.load();
     if (due > now_ns()) {
       state_.bonds.expect(due);
       continue;
@@ -124,7 +126,7 @@ void Lane::advance_bonds() {
 
 // To wake another thread costs about as much as the work on some kilobytes: only for more than that.
 bool Lane::hands_over(uint32_t bytes) const {
-  return threads_ > 1 && (bytes >= kMuch || may_have_more()) && now_ns() >= alone_until_;
+  return threads_ > 1 && (bytes >= kHandOverBytes || may_have_more()) && now_ns() >= alone_until_;
 }
 
 // A thread that has no CPU, or that an uplink holds up, holds up all that took later units. More threads do not help

@@ -58,8 +58,8 @@ class Lane {
   // From any thread: whoever leads from now on does not wait.
   void stop();
 
-  // In an exclusive section.
-  void on_sockets_replaced();
+  // In an exclusive section. Returns 0 or an errno.
+  int on_sockets_replaced();
   Outbound& outbound() { return outbound_; }
   Inbound& inbound() { return inbound_; }
   io::Poller& poller() { return poller_; }

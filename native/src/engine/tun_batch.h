@@ -15,7 +15,7 @@ class TunBatch : public tun::TunSink {
  public:
   TunBatch(TunQueues& queues, Counters& counters) : queues_(queues), counters_(counters) {}
 
-  // Around the writes of one unit, whose packets stay in memory until finish(). `uring` null: a system call each.
+  // Around the writes of one unit, whose packets stay in memory until flush(). `uring` null: a system call each.
   void begin(io::Uring* uring) { uring_ = queues_.write_fd() >= 0 ? uring : nullptr; }
   void write(const iovec* iov, int count) override;
   // Writes what waits.

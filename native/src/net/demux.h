@@ -26,8 +26,15 @@ inline uint32_t padded_length(uint32_t length, uint32_t mtu) {
 
 // First byte of the mesh's own messages is at least this: neither WireGuard (1-4) nor STUN (0-3) begins so.
 inline constexpr uint8_t kMinGossipByte = 0x80;
-inline constexpr uint8_t kGossipHello = 0x80;  // asks for a session: anybody can send one
+// Cookie, accept and data name a token that their receiver drew (docs/protocol.md, "Gossip"). Anybody can send the
+// others: hellos, which ask for a session, and "unknown".
+inline constexpr uint8_t kFirstWithToken = 0x81;
+inline constexpr uint8_t kLastWithToken = 0x83;
 inline constexpr uint32_t kMaxGossipSize = 1400;
+
+inline bool names_our_token(uint8_t gossip_type) {
+  return gossip_type >= kFirstWithToken && gossip_type <= kLastWithToken;
+}
 
 enum class Kind : uint8_t { kData, kHandshake, kCookieReply, kGossip, kUnknown };
 

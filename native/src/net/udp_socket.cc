@@ -237,6 +237,7 @@ int UdpSocket::send_from(const Outgoing& out, bool segmented, SendResult& result
   ++result.calls;
   const int error = send_message(out, with_source, segmented);
   if (error == 0 || !with_source || out.path.source.pinned || !source_refused(error)) return error;
+  if (segmented && error == EINVAL) return error;  // what was refused, the datagrams one by one will tell
   // Measured on Linux 6.18: ENETUNREACH (IPv4), EINVAL (IPv6), ENODEV (dead interface). Send the same datagram again.
   ++result.calls;
   result.source_gone = true;

@@ -4,14 +4,13 @@
 #include <cstring>
 
 #include "tun/checksum.h"
+#include "tun/ip_header.h"
 #include "util/bytes.h"
 
 namespace weft::tun {
 
 namespace {
 
-constexpr uint32_t kIpv4Header = 20;
-constexpr uint32_t kIpv6Header = 40;
 constexpr uint32_t kIcmpHeader = 8;
 constexpr uint32_t kMaxIpv4Reply = 576;   // RFC 1812 4.3.2.3
 constexpr uint32_t kMaxIpv6Reply = 1280;  // RFC 4443 3.1: the minimum IPv6 MTU

@@ -3,6 +3,7 @@
 import { execFile } from 'node:child_process';
 import { arch, cpus, release, totalmem } from 'node:os';
 import { parseAddress } from '../../core/address.js';
+import { messageOf } from '../../core/errors.js';
 import { readTextIfThere } from '../../node/atomic-file.js';
 import { formatLogLine, type LogLine } from '../../node/mesh-log.js';
 import { CONFIG_LIMITS } from '../../node/settings.js';
@@ -43,7 +44,7 @@ async function gather(context: Context): Promise<Section[]> {
     try {
       return await work();
     } catch (error) {
-      return `(${error instanceof Error ? error.message : String(error)})`;
+      return `(${messageOf(error)})`;
     }
   };
   const asJson = (command: string) =>
