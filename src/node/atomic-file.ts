@@ -63,6 +63,12 @@ export interface ReadLimits {
 
 const FORBIDDEN_BITS: Readonly<Record<Privacy, number>> = { secret: 0o077, public: 0o022 };
 
+function checkMode(path: string, mode: number, privacy: Privacy): void {
+  if ((mode & FORBIDDEN_BITS[privacy]) === 0) return;
+  const [verb, right] = privacy === 'secret' ? ['read', '600'] : ['written', '644'];
+  throw new WeftError('ESTATE', `${path} can be ${verb} by others: chmod ${right} ${path}`);
+}
+
 /**
  * Reads what may be believed: a file that nobody else could have written, or, if it is a secret, read.
  * @returns null if there is no such file
@@ -81,11 +87,7 @@ export function readBytesIfThere(path: string, limits: ReadLimits): Uint8Array |
     const status = fstatSync(fd);
     const { mode, size } = status;
     if (!status.isFile()) throw new WeftError('ESTATE', `${path} is no file: restore it`);
-    const bits = FORBIDDEN_BITS[limits.privacy];
-    if ((mode & bits) !== 0) {
-      const [verb, right] = limits.privacy === 'secret' ? ['read', '600'] : ['written', '644'];
-      throw new WeftError('ESTATE', `${path} can be ${verb} by others: chmod ${right} ${path}`);
-    }
+    checkMode(path, mode, limits.privacy);
     if (size > limits.maxBytes) {
       const message = `${path} has ${size} bytes, and at most ${limits.maxBytes} make sense: restore it`;
       throw new WeftError('ESTATE', message);
@@ -100,6 +102,11 @@ export function readBytesIfThere(path: string, limits: ReadLimits): Uint8Array |
 export function readTextIfThere(path: string, limits: ReadLimits): string | null {
   const bytes = readBytesIfThere(path, limits);
   return bytes === null ? null : Buffer.from(bytes).toString('utf8');
+}
+
+/** @throws WeftError ESTATE if others may read or write a file */
+export function checkNobodyElseReads(path: string): void {
+  checkMode(path, statSync(path).mode, 'secret');
 }
 
 /** @throws WeftError ESTATE if others may put files into a directory */

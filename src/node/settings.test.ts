@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -133,6 +133,17 @@ describe('a plain device', () => {
     const secret = Buffer.from(device.privateKey, 'base64');
     const derived = crypto.importPrivateKey(new Uint8Array(secret)).publicKey;
     expect(Buffer.from(derived).toString('hex')).toBe(device.publicKey);
+  });
+
+  test('has a preshared key, so nobody else may read the file', () => {
+    found();
+    chmodSync(paths.config, 0o644);
+    expect(loadSettings(paths).config.peers).toEqual([]);
+    const device = createPlainDevice(crypto, 'phone', V4, []);
+    configure(withDevice('', 'weft.conf', device));
+    expect(() => loadSettings(paths)).toThrow(`can be read by others: chmod 600 ${paths.config}`);
+    chmodSync(paths.config, 0o600);
+    expect(loadSettings(paths).config.peers).toHaveLength(1);
   });
 
   test('does not get an address that is taken', () => {

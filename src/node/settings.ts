@@ -10,7 +10,7 @@ import { decodeCertificate, type SignedCertificate } from '../mesh/certificate.j
 import { isNodeName } from '../mesh/record.js';
 import { parseTrustedKey, type TrustedKey } from '../mesh/trusted-key.js';
 import { MAX_ROUTES } from '../mesh/types.js';
-import { type ReadLimits, readTextIfThere } from './atomic-file.js';
+import { checkNobodyElseReads, type ReadLimits, readTextIfThere } from './atomic-file.js';
 import { type Config, parseConfig } from './config.js';
 import { parseIni } from './ini.js';
 import { type MeshFile, StateStore } from './state-store.js';
@@ -44,7 +44,7 @@ export interface Settings {
   readonly routes: readonly Prefix[];
 }
 
-/** @throws WeftError ENOCONFIG, ECONFIG */
+/** @throws WeftError ENOCONFIG, ECONFIG, ESTATE if others can write it, or read a preshared key in it */
 export function readConfig(path: string): Config {
   const text = readTextIfThere(path, CONFIG_LIMITS);
   if (text === null) {
@@ -53,7 +53,9 @@ export function readConfig(path: string): Config {
       `there is no ${path}: make a mesh with weft init, or enter one with weft join -`,
     );
   }
-  return parseConfig(text, path);
+  const config = parseConfig(text, path);
+  if (config.peers.some(({ presharedKey }) => presharedKey !== null)) checkNobodyElseReads(path);
+  return config;
 }
 
 /**
