@@ -1,6 +1,12 @@
 // Who has which address as this node sees it, and what follows if another has ours by right.
 
-import { type AddressTable, addressKey, resolveAddresses } from './addresses.js';
+import {
+  type AddressClaim,
+  type AddressTable,
+  addressKey,
+  hostRoutes,
+  resolveAddresses,
+} from './addresses.js';
 import type { MeshContext } from './context.js';
 import type { OwnRecord } from './own-record.js';
 import type { MemberEntry } from './swim/members.js';
@@ -33,23 +39,30 @@ export class AddressBook {
     this.#claimed = claimed;
   }
 
-  memberChanged(entry: MemberEntry): void {
+  memberChanged({ record }: MemberEntry): void {
     this.#table = null;
+    const named = [...record.addresses, ...hostRoutes(record)];
     this.#contested ||=
-      this.#withoutAddress ||
-      entry.record.addresses.some((address) => this.#claimed.includes(addressKey(address)));
+      this.#withoutAddress || named.some((address) => this.#claimed.includes(addressKey(address)));
   }
 
   /** This node included. */
   table(): AddressTable {
     if (this.#table === null) {
       const { crypto, table, config } = this.#context;
-      const { record, pinned, since } = this.#own;
       const others = table.entries().filter(({ state }) => state !== 'left');
-      const claims = [{ id: record.id, record, pinned, since }, ...others];
-      this.#table = resolveAddresses(crypto, claims, config.v4Prefix);
+      this.#table = resolveAddresses(crypto, [this.#ownClaim(), ...others], config.v4Prefix);
     }
     return this.#table;
+  }
+
+  /** As others judge it, if this node trusts its own certificate. What their key files say it cannot know. */
+  #ownClaim(): AddressClaim {
+    const { trust, wallTime } = this.#context;
+    const { record } = this.#own;
+    const verdict = trust.assess(record, wallTime().seconds);
+    const { pinned, since } = verdict.ok ? verdict : this.#own;
+    return { id: record.id, record, pinned, since };
   }
 
   tick(nowMs: number): void {

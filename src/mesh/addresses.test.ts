@@ -95,10 +95,10 @@ describe('who has an address', () => {
   const claim = (
     id: NodeId,
     addresses: string[],
-    { counter = 0, pinned = [] as string[], since = 0 } = {},
+    { counter = 0, pinned = [] as string[], since = 0, routes = [] as string[] } = {},
   ): AddressClaim => ({
     id,
-    record: { addresses: addresses.map(ip), addressCounter: counter },
+    record: { addresses: addresses.map(ip), addressCounter: counter, routes: routes.map(net) },
     pinned: pinned.map(ip),
     since,
   });
@@ -176,6 +176,58 @@ describe('who has an address', () => {
     }
   });
 
+  describe('of a plain device', () => {
+    const device = ['10.86.1.1'];
+    const behind = { pinned: device, routes: ['10.86.1.1/32'], since: 900 };
+
+    test('is of the node that it is behind, whoever is due it, however early', () => {
+      for (const [node, miner] of [
+        [a, b],
+        [b, a],
+      ] as const) {
+        const claims = [claim(node, ['10.86.0.9'], behind), claim(miner, device, { since: 1 })];
+        const { owners, losers, granted } = resolveAddresses(meshCrypto, claims, range);
+        expect(owners.get('10.86.1.1')).toBe(node);
+        expect(losers).toEqual([miner]);
+        // it is routed to the node, but is not an address of it
+        expect(granted.get(node)).toEqual([ip('10.86.0.9')]);
+        expect(granted.get(miner)).toEqual([]);
+      }
+    });
+
+    test('has several nodes before it, and none of them lost', () => {
+      const claims = [
+        claim(a, ['10.86.0.8'], behind),
+        claim(b, ['10.86.0.9'], { ...behind, since: 5 }),
+      ];
+      const { owners, losers } = resolveAddresses(meshCrypto, claims, range);
+      expect(owners.get('10.86.1.1')).toBe(b);
+      expect(losers).toEqual([]);
+    });
+
+    test('is a member’s if it is pinned for that one', () => {
+      const pinned = claim(b, device, { pinned: device, since: 9_000 });
+      const table = resolveAddresses(meshCrypto, [claim(a, ['10.86.0.9'], behind), pinned], range);
+      expect(table.owners.get('10.86.1.1')).toBe(b);
+      expect(table.losers).toEqual([]);
+    });
+
+    test('that nothing gives the node is whoever’s it is: a route takes none', () => {
+      const offering = claim(a, ['10.86.0.9'], { routes: ['10.86.1.1/32', '10.86.1.0/24'] });
+      const table = resolveAddresses(meshCrypto, [offering, claim(b, device)], range);
+      expect(table.owners.get('10.86.1.1')).toBe(b);
+      expect(resolveAddresses(meshCrypto, [offering], range).owners.size).toBe(1);
+    });
+
+    test('that the node has as its own is one claim', () => {
+      const own = claim(a, device, behind);
+      const { owners, losers, granted } = resolveAddresses(meshCrypto, [own], range);
+      expect([...owners]).toEqual([['10.86.1.1', a]]);
+      expect(losers).toEqual([]);
+      expect(granted.get(a)).toEqual([ip('10.86.1.1')]);
+    });
+  });
+
   test('nobody outside of the prefix, unless it is pinned', () => {
     const outside = claim(a, ['192.0.2.1']);
     const pinned = claim(b, ['192.0.2.2'], { pinned: ['192.0.2.2'] });
@@ -224,17 +276,26 @@ describe('who has an address', () => {
   test('ends with an address for everybody, if the losers derive anew', () => {
     const small = net('198.51.100.0/26');
     const members = Array.from({ length: 40 }, (_, n) => ({ id: identity(n).id, counter: 0 }));
+    const devices = Array.from({ length: 8 }, (_, n) => `198.51.100.${n + 2}`);
+    const exporter = claim(identity(99).id, [], {
+      pinned: devices,
+      routes: devices.map((device) => `${device}/32`),
+    });
     for (let round = 0; ; round++) {
       expect(round).toBeLessThan(100);
       const claims = members.map(({ id, counter }) => ({
         id,
-        record: { addresses: [deriveV4(meshCrypto, small, id, counter)], addressCounter: counter },
+        record: {
+          addresses: [deriveV4(meshCrypto, small, id, counter)],
+          addressCounter: counter,
+          routes: [],
+        },
         pinned: [],
         since: 0,
       }));
-      const { losers, owners } = resolveAddresses(meshCrypto, claims, small);
+      const { losers, owners } = resolveAddresses(meshCrypto, [exporter, ...claims], small);
       if (losers.length === 0) {
-        expect(owners.size).toBe(members.length);
+        expect(owners.size).toBe(members.length + devices.length);
         break;
       }
       for (const member of members) if (losers.includes(member.id)) member.counter++;

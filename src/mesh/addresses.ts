@@ -18,6 +18,9 @@ const V6_HOST_OFFSET = 8;
 /** Network, first address (routers like it) and broadcast. */
 const RESERVED_V4_HOSTS = 3;
 const MAX_V4_PREFIX_LENGTH = 30;
+/** Ranks of claims that were given: before the counters of derived ones. */
+const PINNED_RANK = -2;
+const DEVICE_RANK = -1;
 
 const MESH_LABEL = label('weft/address/mesh/1\0');
 const V6_LABEL = label('weft/address/6/1\0');
@@ -66,21 +69,29 @@ export function deriveV4(hash: Hash, prefix: Prefix, id: NodeId, counter: number
   return new Uint8Array(view.buffer);
 }
 
-/** A member's claim: what its record says, and what its certificate pins. */
+/** IPv4 addresses of plain devices behind a node, as `weft export` makes them: it offers a host route to each. */
+export function hostRoutes({ routes }: Pick<MemberRecord, 'routes'>): IpAddress[] {
+  return routes
+    .filter(({ address, length }) => address.length === 4 && length === 32)
+    .map(({ address }) => address);
+}
+
+/** A member's claim: what its record says, and what its certificate gives it. */
 export interface AddressClaim {
   readonly id: NodeId;
-  readonly record: Pick<MemberRecord, 'addresses' | 'addressCounter'>;
+  readonly record: Pick<MemberRecord, 'addresses' | 'addressCounter' | 'routes'>;
+  /** Its own, and those of plain devices behind it. */
   readonly pinned: readonly IpAddress[];
-  /** Since when it is trusted: the start of its certificate in seconds, 0 without one. */
+  /** Who was trusted earlier has less: `seniorityOf` its certificate, 0 without one. */
   readonly since: number;
 }
 
 export interface AddressTable {
-  /** By `addressKey`. */
+  /** By `addressKey`. Of a plain device's address a node that it is behind. */
   readonly owners: ReadonlyMap<string, NodeId>;
   /** What each member may use: its claims without those it lost, in the record's order. */
   readonly granted: ReadonlyMap<NodeId, readonly IpAddress[]>;
-  /** Those that lost an IPv4 address: each derives the next free one. In order of id. */
+  /** Those that lost an IPv4 address of their own: each derives the next free one. In order of id. */
   readonly losers: readonly NodeId[];
 }
 
@@ -90,10 +101,10 @@ export function addressKey(address: IpAddress): string {
 }
 
 /**
- * One owner for each claimed address, the same at every member that knows the same claims: a pinned address wins over a
- * derived one, a lower counter over a higher one (nobody takes an address by deriving until it fits), who was trusted
- * earlier over who came later (nor by making identities until one fits), and then the smallest hash(id | address). IPv4
- * claims outside `prefix` hold only if they are pinned.
+ * One owner for each claimed address, the same at every member that knows the same claims: a pinned address wins over one
+ * of a plain device, that over a derived one, a lower counter over a higher one (nobody takes an address by deriving until
+ * it fits), who was trusted earlier over who came later (nor by making identities until one fits), and then the smallest
+ * hash(id | address). IPv4 claims outside `prefix` hold only if they are pinned.
  * @param members those that may hold addresses, this node among them; a member that left is not
  * @param prefix of the mesh; null = no IPv4
  */
@@ -104,17 +115,24 @@ export function resolveAddresses(
 ): AddressTable {
   const best = new Map<string, Contender>();
   const claims: { id: NodeId; address: IpAddress; key: string }[] = [];
+  const enter = (key: string, contender: Contender) => {
+    const holder = best.get(key);
+    if (holder === undefined || contender.beats(holder)) best.set(key, contender);
+  };
   for (const { id, record, pinned, since } of members) {
+    const given = pinned.map(addressKey);
     for (const address of record.addresses) {
       const key = addressKey(address);
-      const isPinned = pinned.some((other) => addressKey(other) === key);
+      const isPinned = given.includes(key);
       const inMesh = address.length === 16 || (prefix !== null && contains(prefix, address));
       if (!isPinned && !inMesh) continue;
       claims.push({ id, address, key });
-      const counter = isPinned ? -1 : record.addressCounter;
-      const contender = new Contender(hash, id, address, counter, since);
-      const holder = best.get(key);
-      if (holder === undefined || contender.beats(holder)) best.set(key, contender);
+      const rank = isPinned ? PINNED_RANK : record.addressCounter;
+      enter(key, new Contender(hash, id, address, rank, since));
+    }
+    for (const address of hostRoutes(record)) {
+      const key = addressKey(address);
+      if (given.includes(key)) enter(key, new Contender(hash, id, address, DEVICE_RANK, since));
     }
   }
   const owners = new Map<string, NodeId>();
@@ -137,20 +155,20 @@ class Contender {
   readonly id: NodeId;
   readonly #hash: Hash;
   readonly #address: IpAddress;
-  /** -1 = pinned */
-  readonly #counter: number;
+  /** The counter of a derived address. */
+  readonly #rank: number;
   readonly #since: number;
 
-  constructor(hash: Hash, id: NodeId, address: IpAddress, counter: number, since: number) {
+  constructor(hash: Hash, id: NodeId, address: IpAddress, rank: number, since: number) {
     this.#hash = hash;
     this.id = id;
     this.#address = address;
-    this.#counter = counter;
+    this.#rank = rank;
     this.#since = since;
   }
 
   beats(other: Contender): boolean {
-    if (this.#counter !== other.#counter) return this.#counter < other.#counter;
+    if (this.#rank !== other.#rank) return this.#rank < other.#rank;
     if (this.#since !== other.#since) return this.#since < other.#since;
     const order = compareBytes(this.#weight(), other.#weight());
     return order !== 0 ? order < 0 : this.id < other.id;

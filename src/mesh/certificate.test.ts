@@ -10,10 +10,12 @@ import {
   type IssuerScope,
   isNamePattern,
   scopeViolation,
+  seniorityOf,
   signCertificate,
   verifyCertificate,
 } from './certificate.js';
 import { SIGNATURE_BYTES, signIn } from './identity.js';
+import { MAX_SECONDS } from './types.js';
 
 const [authority, subject] = [identity(1), identity(2)];
 const scope: IssuerScope = {
@@ -137,6 +139,27 @@ describe('a certificate', () => {
     expect(() => certify(authority, subject, { issuer: subject.id })).toThrow();
     const issuerCertificate = new Uint8Array(1_000);
     expect(() => certify(authority, subject, { issuerCertificate })).toThrow(/fewer/);
+  });
+});
+
+describe('the seniority of a certificate', () => {
+  const issuerCertificate = (notBefore: number) => certify(authority, subject, { notBefore });
+  const delegated = (notBefore: number, issuerSince: number) =>
+    opened(
+      certify(subject, authority, { notBefore, issuerCertificate: issuerCertificate(issuerSince) }),
+    );
+
+  test('is from when on it holds', () => {
+    expect(seniorityOf(opened(certify(authority, subject, { notBefore: 17 })))).toBe(17);
+  });
+
+  test('by a delegated issuer is behind all others, and from its certificate on', () => {
+    const latest = opened(
+      certify(authority, subject, { notBefore: MAX_SECONDS - 1, notAfter: MAX_SECONDS }),
+    );
+    expect(seniorityOf(delegated(0, 0))).toBeGreaterThan(seniorityOf(latest));
+    expect(seniorityOf(delegated(1, 500))).toBe(seniorityOf(delegated(500, 500)));
+    expect(seniorityOf(delegated(600, 500))).toBeGreaterThan(seniorityOf(delegated(500, 500)));
   });
 });
 

@@ -31,6 +31,8 @@ import {
 export const SERIAL_BYTES = 16;
 export const MAX_GROUPS = 16;
 const MAX_SCOPE_ITEMS = 16;
+/** What a delegated issuer signed counts from so much later on: behind all that an authority signed. */
+const BEHIND_AUTHORITIES = MAX_SECONDS + 1;
 
 /** What a delegated issuer may put into certificates. An empty list permits nothing of its kind. */
 export interface IssuerScope {
@@ -102,6 +104,17 @@ export function decodeCertificate(bytes: Uint8Array): SignedCertificate | null {
 export function verifyCertificate(crypto: MeshCrypto, certificate: SignedCertificate): boolean {
   const { issuer, payload, signature } = certificate;
   return verifyIn('certificate', crypto, issuer, payload, signature);
+}
+
+/**
+ * Ranks subjects that claim one address: the lower comes first. Seconds since 1970 from which the certificate holds. A
+ * delegated issuer's word counts behind an authority's, and from its own certificate on at the earliest: it dates what it
+ * signs as it likes.
+ */
+export function seniorityOf({ notBefore, issuerCertificate }: Certificate): number {
+  if (issuerCertificate === undefined) return notBefore;
+  const issuerSince = decodeCertificate(issuerCertificate)?.notBefore ?? 0;
+  return BEHIND_AUTHORITIES + Math.max(notBefore, issuerSince);
 }
 
 function encodeCertificate(certificate: Certificate): Uint8Array {

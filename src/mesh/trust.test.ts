@@ -13,11 +13,11 @@ import {
   trustStore,
 } from '../../test/support/mesh.js';
 import { address, hex, prefix } from '../../test/support/wg.js';
-import { deriveV4, deriveV6 } from './addresses.js';
-import type { Certificate, IssuerScope } from './certificate.js';
+import { addressKey, deriveV4, deriveV6, resolveAddresses } from './addresses.js';
+import { type Certificate, type IssuerScope, seniorityOf } from './certificate.js';
 import { signRevocation } from './revocation.js';
 import { TrustStore } from './trust.js';
-import type { MemberRecord } from './types.js';
+import type { MemberRecord, NodeId } from './types.js';
 
 const [authority, issuer, member, stranger] = [1, 2, 3, 4].map(identity) as [
   ReturnType<typeof identity>,
@@ -145,6 +145,48 @@ describe('addresses', () => {
     expect(reasonOf(trust, record(member, { addresses: [v4(0)] }))).toBe('out-of-scope');
     const pinned = record(stranger, { addresses: [address('10.1.1.1')] });
     expect(reasonOf(trust, pinned)).toBe('accepted by key');
+  });
+});
+
+describe('addresses of plain devices', () => {
+  const phone = address('10.86.7.7');
+  const offering = (...routes: string[]) => ({ routes: routes.map(prefix) });
+  const given = (trust: TrustStore, claimed: MemberRecord) => {
+    const verdict = trust.judge(claimed, NOW);
+    return verdict.ok ? verdict.pinned : verdict.reason;
+  };
+  const certified = (grants: string[], changes: Partial<MemberRecord>) =>
+    withCertificate(certify(authority, member, offering(...grants)), changes);
+
+  test.each([
+    ['the host route', '10.86.7.7/32'],
+    ['a network within the mesh', '10.86.7.0/24'],
+    ['all of the mesh', '10.86.0.0/16'],
+  ])('are given with %s, once they are offered', (_, grant) => {
+    expect(given(store(), certified([grant], offering('10.86.7.7/32')))).toEqual([phone]);
+    expect(given(store(), certified([grant], {}))).toEqual([]);
+    const byKey = trustStore([nodeKey(member, offering(grant))]);
+    expect(given(byKey, record(member, offering('10.86.7.7/32')))).toEqual([phone]);
+  });
+
+  test.each(['10.0.0.0/8', '0.0.0.0/0'])(
+    'are not given with %s: a right to go elsewhere',
+    (wide) => {
+      expect(given(store(), certified([wide], offering('10.86.7.7/32')))).toEqual([]);
+      const byKey = trustStore([nodeKey(member, offering(wide))]);
+      expect(given(byKey, record(member, offering('10.86.7.7/32')))).toEqual([]);
+    },
+  );
+
+  test('are IPv4 hosts of the mesh other than the node itself', () => {
+    const own = deriveV4(meshCrypto, addressing.v4Prefix!, member.id, 0);
+    const routes = ['10.86.7.0/24', '192.0.2.1/32', 'fd00:0:0:0:0:0:0:1/128'];
+    const changes = {
+      routes: [...routes.map(prefix), { address: own, length: 32 }],
+      addresses: [own],
+    };
+    const trust = store();
+    expect(given(trust, certified(['10.86.0.0/16', ...routes], changes))).toEqual([]);
   });
 });
 
@@ -321,6 +363,57 @@ describe('a delegated issuer', () => {
     expect(trust.judge(claimed, NOW)).toMatchObject({ ok: true, expiresInDays: 5 });
     expect(reasonOf(trust, claimed, NOW - 1)).toBe('not-yet-valid');
     expect(reasonOf(trust, claimed, NOW + 5 * DAY)).toBe('expired');
+  });
+
+  describe('takes no address by dating what it signs', () => {
+    const { v4Prefix } = addressing;
+    const due = deriveV4(meshCrypto, v4Prefix!, member.id, 0);
+
+    /** Who has `due` if both are, by certificates as they are. */
+    const ownerOf = (thief: Uint8Array, victim: { since: number }): NodeId | undefined => {
+      const verdict = store().judge(lab(thief, { addresses: [due] }), NOW);
+      if (!verdict.ok) throw new Error(verdict.detail);
+      const claimed = { addresses: [due], addressCounter: 0, routes: [] };
+      const claims = [
+        { id: member.id, record: claimed, pinned: verdict.pinned, since: verdict.since },
+        { id: stranger.id, record: claimed, pinned: [], since: victim.since },
+      ];
+      return resolveAddresses(meshCrypto, claims, v4Prefix).owners.get(addressKey(due));
+    };
+
+    test.each([0, 1, NOW - DAY])(
+      'of whom the authority certified, or a key file (%i)',
+      (notBefore) => {
+        const thief = leaf({ notBefore });
+        const victim = opened(certify(authority, stranger, { notBefore: NOW - 1 }));
+        expect(ownerOf(thief, { since: seniorityOf(victim) })).toBe(stranger.id);
+        expect(ownerOf(thief, { since: 0 })).toBe(stranger.id);
+      },
+    );
+
+    test('of whom another issuer certified before it was one', () => {
+      const old = delegation({ notBefore: NOW - 3 * DAY });
+      const issuerCertificate = delegation({ notBefore: NOW - DAY });
+      const victim = opened(
+        certify(issuer, stranger, { notBefore: NOW - 2 * DAY, issuerCertificate: old }),
+      );
+      const since = seniorityOf(victim);
+      expect(ownerOf(leaf({ notBefore: 1, issuerCertificate }), { since })).toBe(stranger.id);
+      // whoever was certified earlier still comes first
+      const earlier = leaf({ notBefore: NOW - 2.5 * DAY, issuerCertificate: old });
+      expect(ownerOf(earlier, { since })).toBe(member.id);
+    });
+  });
+
+  test('gives addresses of plain devices only where its own right to routes is within the mesh', () => {
+    const phone = '10.86.7.7/32';
+    const verdictWith = (routes: string) => {
+      const issuerCertificate = delegation({ canIssue: { ...scope, routes: [prefix(routes)] } });
+      const certificate = leaf({ routes: [prefix(phone)], issuerCertificate });
+      return store().judge(lab(certificate, { routes: [prefix(phone)] }), NOW);
+    };
+    expect(verdictWith('10.0.0.0/8')).toMatchObject({ ok: true, pinned: [] });
+    expect(verdictWith('10.86.7.0/24')).toMatchObject({ pinned: [address('10.86.7.7')] });
   });
 
   test.each([

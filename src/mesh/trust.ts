@@ -5,13 +5,14 @@
 import { formatAddress, formatPrefix } from '../core/address.js';
 import type { MeshCrypto } from '../core/crypto.js';
 import { toHex } from '../core/hex.js';
-import { covers } from '../core/network.js';
+import { contains, covers } from '../core/network.js';
 import type { IpAddress, Prefix } from '../core/types.js';
-import { addressKey, deriveV4, deriveV6 } from './addresses.js';
+import { addressKey, deriveV4, deriveV6, hostRoutes } from './addresses.js';
 import {
   decodeCertificate,
   type SignedCertificate,
   scopeViolation,
+  seniorityOf,
   verifyCertificate,
 } from './certificate.js';
 import {
@@ -64,9 +65,9 @@ export interface Acceptance {
   /** Whole days until then. */
   readonly expiresInDays?: number;
   readonly groups: readonly string[];
-  /** Addresses that were given to it: they win over derived ones. */
+  /** Addresses that were given to it, those of plain devices behind it too: they win over derived ones. */
   readonly pinned: readonly IpAddress[];
-  /** The start of its certificate in seconds since 1970; 0 if it is trusted by key. */
+  /** `seniorityOf` its certificate; 0 if it is trusted by key. */
   readonly since: number;
 }
 
@@ -174,7 +175,9 @@ export class TrustStore {
     if (this.#revokedNodes.has(record.id)) return deny('revoked', 'an authority revoked this node');
     const { name, groups = [], addresses = [], routes = [] } = key;
     const denial = this.#claimsBeyond(record, { name, addresses, routes });
-    return denial ?? { ok: true, by: 'key', groups, pinned: addresses, since: 0 };
+    if (denial !== null) return denial;
+    const pinned = [...addresses, ...this.#devicesBehind(record, [routes])];
+    return { ok: true, by: 'key', groups, pinned, since: 0 };
   }
 
   #judgeByCertificate(record: MemberRecord, nowSeconds: number): Verdict {
@@ -187,6 +190,7 @@ export class TrustStore {
     const denial = this.#refusalOf(chain, nowSeconds) ?? this.#claimsBeyond(record, leaf);
     if (denial !== null) return denial;
     const notAfter = Math.min(leaf.notAfter, issuer?.notAfter ?? leaf.notAfter);
+    const grants = [leaf.routes, issuer?.canIssue?.routes ?? leaf.routes];
     return {
       ok: true,
       by: 'certificate',
@@ -194,8 +198,8 @@ export class TrustStore {
       notAfter,
       expiresInDays: Math.floor((notAfter - nowSeconds) / SECONDS_PER_DAY),
       groups: leaf.groups,
-      pinned: leaf.addresses,
-      since: leaf.notBefore,
+      pinned: [...leaf.addresses, ...this.#devicesBehind(record, grants)],
+      since: seniorityOf(leaf),
     };
   }
 
@@ -280,6 +284,21 @@ export class TrustStore {
       return deny('out-of-scope', `it offers the route ${formatPrefix(beyond)} without a right to`);
     }
     return null;
+  }
+
+  /**
+   * Addresses of the mesh that a record offers host routes to, and was given. A right to routes that reaches beyond the mesh,
+   * such as a default route, gives none: it is not meant for members' addresses. Nor does its own address.
+   * @param grants of the certificate and of its issuer's: each must give it
+   */
+  #devicesBehind(record: MemberRecord, grants: readonly (readonly Prefix[])[]): IpAddress[] {
+    const { v4Prefix } = this.#addressing;
+    if (v4Prefix === null) return [];
+    const inside = grants.map((routes) => routes.filter((route) => covers(v4Prefix, route)));
+    const own = record.addresses.map(addressKey);
+    return hostRoutes(record)
+      .filter((address) => !own.includes(addressKey(address)))
+      .filter((address) => inside.every((routes) => routes.some((r) => contains(r, address))));
   }
 
   /** The only address of a family that a record may claim: the pinned one, else the derived one. */

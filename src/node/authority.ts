@@ -44,7 +44,19 @@ export interface CertificateRequest {
   readonly addresses: readonly IpAddress[];
   readonly routes: readonly Prefix[];
   readonly lifetimeSeconds: number;
+  /** Seconds since 1970; now, if not given. */
+  readonly notBefore?: number | undefined;
   readonly canIssue?: IssuerScope;
+}
+
+/** From when on a certificate holds that renews this one: who has an address by its start keeps it. Undefined: anew. */
+export function renewedStart(
+  last: SignedCertificate,
+  signer: Signer,
+  nowSeconds: number,
+): number | undefined {
+  const goesOn = last.issuer === signer.identity.id && nowSeconds <= last.notAfter;
+  return goesOn ? last.notBefore : undefined;
 }
 
 /**
@@ -102,13 +114,13 @@ export function issueCertificate(
       throw new WeftError('ECERTIFICATE', 'a delegated issuer cannot let others issue');
     }
   }
-  const { lifetimeSeconds, ...fields } = request;
+  const { lifetimeSeconds, notBefore = nowSeconds - BACKDATE_SECONDS, ...fields } = request;
   const ownEnd = signer.certificate?.notAfter ?? Number.POSITIVE_INFINITY;
   const serial = random.bytes(SERIAL_BYTES);
   const bytes = signCertificate(signer.identity, {
     ...fields,
     serial,
-    notBefore: nowSeconds - BACKDATE_SECONDS,
+    notBefore,
     notAfter: Math.min(nowSeconds + lifetimeSeconds, ownEnd),
     issuer: signer.identity.id,
     ...(signer.certificateBytes && { issuerCertificate: signer.certificateBytes }),

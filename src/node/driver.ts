@@ -7,13 +7,12 @@ import type { Datagram } from '../core/types.js';
 import type { ControlEvent, DataPlane } from '../dataplane/dataplane.js';
 import type { Device } from '../wg/device.js';
 import type { Effect } from '../wg/effects.js';
+import { FIRST_GOSSIP_BYTE } from '../wire/gossip.js';
 import type { Logger } from './logger.js';
 import type { Scheduler } from './system.js';
 
 /** Datagrams taken in one turn of the event loop: a flood of handshakes leaves room for timers and the UAPI. */
 const SLICE_DATAGRAMS = 32;
-/** Datagrams whose first byte is at least this are the mesh's (docs/protocol.md). */
-const MIN_GOSSIP_BYTE = 0x80;
 
 /** What a mesh on the same socket wants to know. */
 export interface DriverHooks {
@@ -151,7 +150,7 @@ export class Driver {
     this.perform((device, nowMs) => {
       if (batch.underLoad) device.noteLoad(nowMs);
       for (const datagram of batch.datagrams) {
-        if ((datagram.bytes[0] ?? 0) >= MIN_GOSSIP_BYTE) gossip.push(datagram);
+        if ((datagram.bytes[0] ?? 0) >= FIRST_GOSSIP_BYTE) gossip.push(datagram);
         else device.receive(nowMs, datagram);
       }
     });

@@ -1,8 +1,22 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { FakeNode, FakeWorld } from '../../test/support/fake-node.js';
+import {
+  addressing,
+  authorityKey,
+  certify,
+  DAY,
+  identity,
+  meshCrypto,
+  NOW,
+  record,
+} from '../../test/support/mesh.js';
 import { formatEndpoint, formatPrefix, parseEndpoint, parsePrefix } from '../core/address.js';
 import type { Endpoint, Prefix, PublicKey } from '../core/types.js';
+import { type AddressClaim, addressKey, deriveV4, resolveAddresses } from '../mesh/addresses.js';
+import { createIdentity, type Identity } from '../mesh/identity.js';
+import { TrustStore } from '../mesh/trust.js';
 import type { Member, MemberRecord, NodeId } from '../mesh/types.js';
+import { createPlainDevice } from './plain-device.js';
 import { type PeerPlan, PeerSync, type PlanInput, planPeers } from './reconcile.js';
 
 function endpoint(text: string): Endpoint {
@@ -103,6 +117,84 @@ describe('the plan', () => {
     const thief = member(1, { routes: [prefix('10.86.0.2/32')] });
     expect(prefixesOf(plan([thief, member(2)]), 2)).toEqual(['10.86.0.2/32']);
     expect(prefixesOf(plan([thief, member(2)]), 1)).toEqual(['10.86.0.1/32']);
+  });
+
+  describe('with an exported device', () => {
+    const v4Prefix = prefix('10.86.0.0/26');
+    const [authority, gateway, spare] = [identity(1), identity(2), identity(3)];
+    const trust = new TrustStore(meshCrypto, {
+      keys: [authorityKey(authority)],
+      revocations: [],
+      addressing: { ...addressing, v4Prefix },
+    });
+    const derived = (id: NodeId) => deriveV4(meshCrypto, v4Prefix, id, 0);
+    const used = [gateway, spare].map(({ id }) => derived(id));
+    const { address } = createPlainDevice(meshCrypto, 'phone', v4Prefix, used);
+    const phone = { address, length: 32 };
+
+    /** Makes identities until one is due the device's address. */
+    const mine = (): Identity => {
+      for (let n = 0; ; n++) {
+        const seed = new Uint8Array(32);
+        new DataView(seed.buffer).setUint32(0, n);
+        const made = createIdentity(meshCrypto, seed);
+        if (addressKey(derived(made.id)) === addressKey(address)) return made;
+      }
+    };
+
+    /** The plan of whoever trusts the authority, once all that are certified have joined. */
+    const planOf = (
+      joined: readonly { owner: Identity; routes: Prefix[]; state?: Member['state'] }[],
+    ) => {
+      const claims: AddressClaim[] = [];
+      const members = joined.map(({ owner, routes, state = 'alive' }) => {
+        // who offers the device was certified anew for that, after all others
+        const notBefore = routes.length > 0 ? NOW : NOW - DAY;
+        const certificate = certify(authority, owner, { routes, notBefore });
+        const claimed = record(owner, { certificate, routes, addresses: [derived(owner.id)] });
+        const verdict = trust.judge(claimed, NOW);
+        if (!verdict.ok) throw new Error(verdict.detail);
+        claims.push({
+          id: owner.id,
+          record: claimed,
+          pinned: verdict.pinned,
+          since: verdict.since,
+        });
+        return { ...member(1, { state }), id: owner.id, record: claimed };
+      });
+      const { owners, losers } = resolveAddresses(meshCrypto, claims, v4Prefix);
+      const plans = plan(members, {
+        keyOf: (id) => id as string as PublicKey,
+        ownerOf: (each) => owners.get(addressKey(each)) ?? null,
+      });
+      const holder = plans.find(({ allowedIps }) =>
+        allowedIps.some((each) => formatPrefix(each) === formatPrefix(phone)),
+      );
+      return { holder: holder?.member, losers };
+    };
+
+    test('leaves its address to the node that exports it, whatever identities somebody makes', () => {
+      const miner = mine();
+      const { holder, losers } = planOf([
+        { owner: miner, routes: [] },
+        { owner: gateway, routes: [phone] },
+      ]);
+      expect(holder).toBe(gateway.id);
+      expect(losers).toEqual([miner.id]);
+    });
+
+    test('reaches it through another that offers it, when the first is dead', () => {
+      const miner = { owner: mine(), routes: [] };
+      const both = (dead: Identity) =>
+        [gateway, spare].map((owner) => ({
+          owner,
+          routes: [phone],
+          state: owner === dead ? ('dead' as const) : ('alive' as const),
+        }));
+      expect(planOf([miner, ...both(gateway)]).holder).toBe(spare.id);
+      expect(planOf([miner, ...both(spare)]).holder).toBe(gateway.id);
+      expect(planOf([miner, ...both(spare)]).losers).toEqual([miner.owner.id]);
+    });
   });
 
   test('leaves out routes that are not accepted', () => {

@@ -1,24 +1,17 @@
 // Curve25519 keys between their bytes and the forms the core keeps them in.
 
+import { fromHex, toHex } from '../core/hex.js';
 import type { PublicKey } from '../core/types.js';
 
 export const KEY_LENGTH = 32;
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-
 /** @param bytes 32 bytes */
 export function encodePublicKey(bytes: Uint8Array): PublicKey {
-  let key = '';
-  for (const byte of bytes) key += HEX[byte];
-  return key as PublicKey;
+  return toHex(bytes) as PublicKey;
 }
 
 export function decodePublicKey(key: PublicKey): Uint8Array {
-  const bytes = new Uint8Array(KEY_LENGTH);
-  for (let i = 0; i < KEY_LENGTH; i++) {
-    bytes[i] = Number.parseInt(key.slice(2 * i, 2 * i + 2), 16);
-  }
-  return bytes;
+  return fromHex(key) as Uint8Array;
 }
 
 /** A copy with the fixed bits of an X25519 scalar set (RFC 7748, 5). */

@@ -11,8 +11,10 @@ import {
   type ZoneNamer,
   type ZoneResolver,
 } from '../core/address.js';
+import { fromHex, toHex } from '../core/hex.js';
 import type { Endpoint, PeerStats, Prefix, PublicKey } from '../core/types.js';
 import type { Peer } from './device.js';
+import { KEY_LENGTH } from './keys.js';
 
 /** What `errno=` answers, negated Linux error numbers as wireguard-go gives them. */
 export const UapiErrno = {
@@ -57,10 +59,7 @@ export interface SetFailure {
 const ZERO_KEY = '0'.repeat(64);
 
 function parseKey(value: string): Uint8Array | null {
-  if (!/^[0-9a-fA-F]{64}$/.test(value)) return null;
-  const key = new Uint8Array(32);
-  for (let i = 0; i < 32; i++) key[i] = Number.parseInt(value.slice(2 * i, 2 * i + 2), 16);
-  return key;
+  return value.length === 2 * KEY_LENGTH ? fromHex(value) : null;
 }
 
 function parsePrivateKey(value: string): SetOperation | null {
@@ -162,14 +161,6 @@ export function parseSetLine(
   return operation;
 }
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-
-function formatKey(key: Uint8Array): string {
-  let text = '';
-  for (const byte of key) text += HEX[byte];
-  return text;
-}
-
 export interface InterfaceSettings {
   readonly privateKey: Uint8Array | null;
   /** 0 is not shown. */
@@ -181,7 +172,7 @@ export interface InterfaceSettings {
 /** The interface's lines of a `get`, each with its newline. */
 export function formatInterface(settings: InterfaceSettings): string {
   let text = '';
-  if (settings.privateKey !== null) text += `private_key=${formatKey(settings.privateKey)}\n`;
+  if (settings.privateKey !== null) text += `private_key=${toHex(settings.privateKey)}\n`;
   if (settings.listenPort !== 0) text += `listen_port=${settings.listenPort}\n`;
   if (settings.firewallMark !== 0) text += `fwmark=${settings.firewallMark}\n`;
   return text;
@@ -191,7 +182,7 @@ export function formatInterface(settings: InterfaceSettings): string {
 export function formatPeer(peer: Peer, stats: PeerStats, nameZone: ZoneNamer): string {
   const endpoint = peer.endpoint;
   const handshake = peer.lastHandshake;
-  let text = `public_key=${peer.publicKey}\npreshared_key=${formatKey(peer.presharedKey)}\nprotocol_version=1\n`;
+  let text = `public_key=${peer.publicKey}\npreshared_key=${toHex(peer.presharedKey)}\nprotocol_version=1\n`;
   if (endpoint !== null) text += `endpoint=${formatEndpoint(endpoint, nameZone)}\n`;
   text += `last_handshake_time_sec=${handshake?.seconds ?? 0}\n`;
   text += `last_handshake_time_nsec=${handshake?.nanoseconds ?? 0}\n`;

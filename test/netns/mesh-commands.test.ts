@@ -10,7 +10,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { describe, expect } from 'vitest';
+import { decodeCertificate } from '../../src/mesh/certificate.js';
 import type { LogLine } from '../../src/node/mesh-log.js';
+import { StateStore } from '../../src/node/state-store.js';
 import type { MemberStatus } from '../../src/node/status.js';
 import { test } from './harness.js';
 import { MeshHost, meshOf } from './mesh-host.js';
@@ -481,10 +483,13 @@ describe('authority', () => {
     await b.join(await a.invite('--group', 'lab', '--lifetime', '20d'));
     await b.up();
     expect((await b.status()).warnings.join()).toMatch(/ends in (19|20) days/);
+    const before = decodeCertificate(new StateStore(b.file('state')).readCertificate());
     const certificate = await a.weft(['authority', 'renew', 'n2', '--lifetime', '100d']);
     expect((await b.try(['authority', 'install', '-'], { input: certificate })).stdout).toContain(
       'certificate of n2, valid until',
     );
+    const after = decodeCertificate(new StateStore(b.file('state')).readCertificate());
+    expect(after?.notBefore).toBe(before?.notBefore);
     const { warnings, trust } = await b.status();
     expect(warnings).toEqual([]);
     expect(trust.certificate).toMatchObject({ groups: ['lab'] });

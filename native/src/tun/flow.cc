@@ -8,11 +8,6 @@
 namespace weft::tun {
 namespace {
 
-// Next headers behind which a transport header or a fragment may stand (RFC 8200 4.1).
-bool is_extension_header(uint8_t next) {
-  return next == 0 || next == 43 || next == 44 || next == 51 || next == 60 || next == 135 || next == 139 || next == 140;
-}
-
 uint32_t spread(uint64_t addresses, uint32_t ports, uint8_t protocol) {
   const uint64_t h = (addresses ^ (uint64_t{ports} << 8) ^ protocol) * 0x9e3779b97f4a7c15;
   return static_cast<uint32_t>(h >> 32);

@@ -50,11 +50,9 @@ bool may_answer6(const uint8_t* packet, uint32_t length) {
   if (!is_host6(packet + 8) || !is_host6(packet + 24)) return false;
   uint8_t next = packet[6];
   uint32_t offset = kIpv6Header;
-  for (;;) {
-    const bool fragment = next == 44;
-    const bool authentication = next == 51;
-    const bool options = next == 0 || next == 43 || next == 60 || next == 135 || next == 139 || next == 140;
-    if (!fragment && !authentication && !options) break;
+  while (is_extension_header(next)) {
+    const bool fragment = next == kFragmentHeader;
+    const bool authentication = next == kAuthenticationHeader;
     if (offset + 8 > length) return false;
     if (fragment && load_be16(packet + offset + 2) & 0xfff8) return false;
     const uint32_t units = packet[offset + 1];

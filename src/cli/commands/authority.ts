@@ -17,6 +17,7 @@ import {
   issueRevocation,
   lastCertificate,
   openSigner,
+  renewedStart,
   revokedHere,
   type Signer,
 } from '../../node/authority.js';
@@ -154,8 +155,9 @@ async function renew(context: Context, store: StateStore, words: readonly string
   const what = { subject, name, groups, addresses, routes, lifetimeSeconds };
   const signer = openSigner(store, await createMeshCrypto());
   checkNotRevoked(store, signer, subject);
-  const request = { ...what, ...(canIssue && { canIssue }) };
   const { seconds } = wallTime();
+  const notBefore = renewedStart(last, signer, seconds);
+  const request = { ...what, notBefore, ...(canIssue && { canIssue }) };
   const certificate = issueCertificate(store, systemRandom, signer, request, seconds);
   const text = Buffer.from(certificate).toString('base64');
   context.print({ certificate: text, subject, name }, () => `${text}\n`);

@@ -72,7 +72,11 @@ async function run(context: Context): Promise<void> {
 
 function takenAddresses(settings: Settings, running: NodeStatus | undefined): IpAddress[] {
   const members = running?.members.flatMap(({ addresses }) => addresses) ?? [];
-  const texts = [...members, ...(running?.addresses ?? [])];
+  const devices =
+    running?.members.flatMap(({ routes }) =>
+      routes.filter((route) => route.endsWith('/32')).map((route) => route.slice(0, -3)),
+    ) ?? [];
+  const texts = [...members, ...devices, ...(running?.addresses ?? [])];
   const parsed = texts.map(parseAddress).filter((address) => address !== null);
   return [
     ...parsed,
