@@ -14,6 +14,8 @@ import type { MemberEntry } from './swim/members.js';
 import type { Synchroniser } from './synchroniser.js';
 import type { NodeId } from './types.js';
 
+type Page = Extract<Message, { type: 'page' }>;
+
 export interface InboxParts {
   readonly post: Post;
   readonly paths: PathValidation;
@@ -38,8 +40,12 @@ export class Inbox {
     const entry = this.#context.table.get(from);
     if (entry !== undefined) this.#heard(nowMs, entry, path, byHandshake);
     const introductions = new Set<Message['type']>();
+    const pages: Page[] = [];
     for (const message of messages) {
-      if (message.type === 'hello' || message.type === 'join') {
+      // Looked up each time: a message may have made it a member, or no member any more.
+      const member = this.#context.table.get(from);
+      if (member?.rate.allow(nowMs) === false) this.#context.counters.add('member-over-rate');
+      else if (message.type === 'hello' || message.type === 'join') {
         // The answer may be larger: one datagram gets no more than one of each.
         if (introductions.has(message.type)) this.#context.counters.add('introduction-repeated');
         else if (message.type === 'hello') {
@@ -47,23 +53,19 @@ export class Inbox {
         } else if (byHandshake) this.#parts.joinDesk.receive(nowMs, from, path, message);
         else this.#context.counters.add('unproven-path');
         introductions.add(message.type);
-      } else {
-        // Looked up each time: a message may have made it a member, or no member any more.
-        const member = this.#context.table.get(from);
-        if (member === undefined) this.#context.counters.add('from-stranger');
-        else if (!member.rate.allow(nowMs)) this.#context.counters.add('member-over-rate');
-        else this.#receiveFromMember(nowMs, member, path, message);
-      }
+      } else if (member === undefined) this.#context.counters.add('from-stranger');
+      else if (message.type === 'page') pages.push(message);
+      else this.#receiveFromMember(nowMs, member, path, message);
     }
-    this.#receivePages(nowMs, from, path, messages);
+    this.#receivePages(nowMs, from, path, pages);
   }
 
   /** Those of one datagram together: their answer is one. */
-  #receivePages(nowMs: number, from: NodeId, path: Path, messages: readonly Message[]): void {
-    const pages = messages.filter((message) => message.type === 'page');
+  #receivePages(nowMs: number, from: NodeId, path: Path, pages: readonly Page[]): void {
     const member = this.#context.table.get(from);
     if (pages.length === 0 || member === undefined) return;
-    if (member.path !== null) this.#parts.synchroniser.receivePages(nowMs, member, pages);
+    if (member.isProven(nowMs, path.remote))
+      this.#parts.synchroniser.receivePages(nowMs, member, pages);
     else for (const page of pages) this.#parts.paths.defer(from, path, page);
   }
 
@@ -142,7 +144,7 @@ export class Inbox {
       case 'digest':
       case 'buckets':
       case 'want':
-        if (from.path !== null) this.#receiveQuestion(nowMs, from, message);
+        if (from.isProven(nowMs, path.remote)) this.#receiveQuestion(nowMs, from, message);
         else this.#parts.paths.defer(from.id, path, message);
         break;
       case 'more':
@@ -151,7 +153,7 @@ export class Inbox {
     }
   }
 
-  /** The answer may be much longer: it goes a way that is proven. */
+  /** The answer may be much longer: it goes only where the question came from, and that is proven. */
   #receiveQuestion(
     nowMs: number,
     from: MemberEntry,
@@ -172,7 +174,8 @@ export class Inbox {
       if (message.type === 'hello') this.#receiveHello(nowMs, from.id, path, true, message);
       else this.#receiveFromMember(nowMs, from, path, message);
     }
-    this.#receivePages(nowMs, from.id, path, waiting);
+    const pages = waiting.filter((message) => message.type === 'page');
+    this.#receivePages(nowMs, from.id, path, pages);
   }
 
   #receiveRecord(

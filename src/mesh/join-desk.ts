@@ -18,6 +18,8 @@ export type InviteRequest = Omit<InviteOptions, 'endpoints'> & {
 
 /** Joiners whose answer waits for the disk. */
 const MAX_WAITING = 64;
+/** Refused joins are logged together, at most so often: anybody who knows the mesh key can ask. */
+const REFUSED_LOG_INTERVAL_MS = 10_000;
 
 /** What is said once the use of an invite is on the disk. */
 interface Answer {
@@ -37,6 +39,9 @@ export class JoinDesk {
   #saving = 0;
   /** The invites as they are now could not be saved. */
   #unsaved = false;
+  /** Refused joins since the last log line of them, and when that was. */
+  #refused = 0;
+  #refusedLogMs = -Infinity;
 
   constructor(context: MeshContext, post: Post, own: OwnRecord) {
     this.#context = context;
@@ -68,9 +73,9 @@ export class JoinDesk {
     const { seconds } = this.#context.wallTime();
     const redemption = this.invites.redeem(inviteId, proof, from, name, seconds);
     if (!redemption.ok) {
-      counters.add(`join-${redemption.reason}`);
-      effects.event('warn', 'an invite was refused', { joiner: from, reason: redemption.reason });
       const { reason } = redemption;
+      counters.add(`join-${reason}`);
+      this.#logRefused(nowMs, from, reason);
       this.#post.sendTo(nowMs, from, path, [
         encodeMessage({ type: 'join-refused', inviteId, reason }),
       ]);
@@ -85,6 +90,16 @@ export class JoinDesk {
     if (this.#saving === 0) this.#answer(nowMs, answer);
     else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(answer);
     else counters.add('join-waiting-full');
+  }
+
+  /** Those that the line leaves out are in the next one, and in the counters. */
+  #logRefused(nowMs: number, joiner: NodeId, reason: string): void {
+    this.#refused++;
+    if (nowMs - this.#refusedLogMs < REFUSED_LOG_INTERVAL_MS) return;
+    const fields = { joiner, reason, refused: this.#refused };
+    this.#context.effects.event('warn', 'an invite was refused', fields);
+    this.#refused = 0;
+    this.#refusedLogMs = nowMs;
   }
 
   /** The answer to the effect `save-invites`. What could not be saved is not answered: the joiner asks again. */

@@ -132,6 +132,11 @@ export class Membership {
       counters.add('record-bad-signature');
       return { outcome: 'refused', entry };
     }
+    // After the signature: whoever passes on forgeries must not silence their owner.
+    if (entry?.recordRate.allow(nowMs) === false) {
+      counters.add('record-over-rate');
+      return { outcome: 'refused', entry };
+    }
     const verdict = this.#judge(signed);
     if (verdict === null) {
       this.#refusals.refuse(nowMs, record.id, record.incarnation);
@@ -247,12 +252,18 @@ export class Membership {
     const entry = table.get(target);
     if (entry === undefined || incarnation !== entry.incarnation) return;
     if (entry.accusations.has(accuser) || accuser === target || !wantsAccusation(entry)) return;
-    if (accuser !== identity.id && table.get(accuser) === undefined) {
+    const accuserEntry = table.get(accuser);
+    if (accuser !== identity.id && accuserEntry === undefined) {
       counters.add('accuser-unknown');
       return;
     }
     if (!verifyAccusation(crypto, accusation)) {
       counters.add('accusation-bad-signature');
+      return;
+    }
+    // After the signature: whoever passes on forgeries must not silence the accuser.
+    if (accuserEntry?.accusationRate.allow(nowMs) === false) {
+      counters.add('accuser-over-rate');
       return;
     }
     this.#accept(nowMs, entry, accusation);
@@ -336,6 +347,11 @@ export class Membership {
       awareness.apply(1);
     }
     counters.add('accused');
+    // Whoever hears us meanwhile does not give us up, and tells us of it again.
+    if (!accuser.refutationRate.allow(nowMs)) {
+      counters.add('refutation-over-rate');
+      return;
+    }
     const refuteMs = this.#lastRefuteMs + REFUTE_INTERVAL_MS;
     if (nowMs >= refuteMs) this.#refute(nowMs);
     else this.#refuteMs = refuteMs;

@@ -10,6 +10,9 @@ import { retransmitLimit } from './swim/broadcast-queue.js';
 import type { MemberEntry } from './swim/members.js';
 import type { NodeId } from './types.js';
 
+/** In one packet: a receiver decodes 512 values of it, and the pages of push/pull, of 4 values each, may be short. */
+const MAX_MESSAGES = 64;
+
 export interface Received {
   readonly from: NodeId;
   readonly path: Path;
@@ -129,7 +132,7 @@ export class Post {
         }
         continue;
       }
-      if (message.length > room) flush();
+      if (message.length > room || packet.length >= MAX_MESSAGES) flush();
       packet.push(message);
       room -= message.length;
     }

@@ -27,7 +27,7 @@ const MAX_GIVEN = 128;
 const MAX_WANTED = 128;
 /** Items given to all in ROUND_MS: who asks while there are many others is sent to somebody else. */
 const MAX_GIVEN_TO_ALL = 512;
-/** The next round after a "more". */
+/** The next round after a "more". Nobody gets more than one answer of a kind, and MAX_GIVEN items, in this time. */
 const ROUND_MS = 200;
 /** ... and if we are busy. */
 const BUSY_MS = 1_000;
@@ -129,6 +129,11 @@ export class Synchroniser {
       if (!this.isWith(nowMs, from.id)) this.#begin(nowMs, from);
       return;
     }
+    if (nowMs - from.gotBucketsMs < ROUND_MS) {
+      this.#context.counters.add('digest-over-rate');
+      return;
+    }
+    from.gotBucketsMs = nowMs;
     const hashes = this.#knowledge.digest.bucketHashes();
     this.#post.send(nowMs, from, [encodeMessage({ type: 'buckets', hashes })]);
   }
@@ -137,12 +142,18 @@ export class Synchroniser {
     const { digest } = this.#knowledge;
     const differing = digest.differing(message.hashes);
     if (differing.length === 0) return;
+    if (nowMs - from.gotPagesMs < ROUND_MS) {
+      this.#context.counters.add('buckets-over-rate');
+      return;
+    }
+    from.gotPagesMs = nowMs;
     // If not all fit into this round, another begins elsewhere.
-    const start = randomBelow(this.#context.random, differing.length);
+    const pick = (count: number) => randomBelow(this.#context.random, count);
+    const start = pick(differing.length);
     const pages = Math.min(differing.length, MAX_PAGES);
     const messages = Array.from({ length: pages }, (_, i) => {
       const bucket = differing[(start + i) % differing.length] as number;
-      return encodeMessage({ type: 'page', bucket, entries: digest.page(bucket) });
+      return encodeMessage({ type: 'page', bucket, entries: digest.page(bucket, pick) });
     });
     this.#post.send(nowMs, from, messages);
   }

@@ -21,6 +21,12 @@ import { Trials } from './trials.js';
 const MESSAGES_PER_MEMBER = { perSecond: 2_000, burst: 8_192 };
 /** A member's probes are one in a probe interval, each of a few helpers; it asks all of them of one when there are no others. */
 const INDIRECT_PINGS_PER_MEMBER = { perSecond: 10, burst: 40 };
+/** Twice as often as an accused member refutes. */
+const RECORDS_PER_MEMBER = { perSecond: 4, burst: 16 };
+/** At most one probe of a member fails in a probe interval; others pass them on in heaps. */
+const ACCUSATIONS_PER_ACCUSER = { perSecond: 2, burst: 32 };
+/** The shortest suspicion lasts as long as one of these takes. */
+const REFUTATIONS_PER_ACCUSER = { perSecond: 0.25, burst: 8 };
 /** A way is proven for so long, and proven anew when the member is heard from there and this much has passed. */
 const PROOF_LIFETIME_MS = 2 * 3_600_000;
 const PROVE_AGAIN_MS = 15 * 60_000;
@@ -60,6 +66,15 @@ export class MemberEntry implements Member {
   readonly rate = new RateLimit(MESSAGES_PER_MEMBER);
   /** What it may have us send to others. */
   readonly relayRate = new RateLimit(INDIRECT_PINGS_PER_MEMBER);
+  /** How often its record may change. Only what it has signed counts. */
+  readonly recordRate = new RateLimit(RECORDS_PER_MEMBER);
+  /** Whom it may accuse. Only what it has signed counts. */
+  readonly accusationRate = new RateLimit(ACCUSATIONS_PER_ACCUSER);
+  /** How often it may have us refute. */
+  readonly refutationRate = new RateLimit(REFUTATIONS_PER_ACCUSER);
+  /** When it last got our buckets, and our pages. */
+  gotBucketsMs = -Infinity;
+  gotPagesMs = -Infinity;
   /** Place in the table's list. */
   index = -1;
 

@@ -22,7 +22,10 @@ function digestOf(entries: readonly Entry[]): StateDigest {
 function compare(ours: StateDigest, theirs: StateDigest) {
   const found = { ours: new Set<string>(), theirs: new Set<string>() };
   for (const bucket of theirs.differing(ours.bucketHashes())) {
-    const differences = ours.compare(bucket, theirs.page(bucket));
+    const differences = ours.compare(
+      bucket,
+      theirs.page(bucket, () => 0),
+    );
     for (const key of differences?.ours ?? []) found.ours.add(key);
     for (const key of differences?.theirs ?? []) found.theirs.add(toHex(key));
   }
@@ -66,11 +69,34 @@ describe('digests', () => {
     );
   });
 
-  test('of a bucket that is larger than a page say nothing of what lies behind', () => {
-    const keys = Array.from({ length: 100 }, (_, i) => Uint8Array.of(5, 0, 0, 0, 0, 0, 0, i));
-    const full = digestOf(keys.map((key) => ({ key, version: 1, rank: 0 })));
-    const differences = full.compare(5, full.page(5));
-    expect(differences).toEqual({ ours: [], theirs: [] });
+  const keys = Array.from({ length: 250 }, (_, i) => Uint8Array.of(5, 0, 0, 0, 0, 0, 0, i));
+  const entriesOf = (chosen: readonly Uint8Array[]) =>
+    chosen.map((key) => ({ key, version: 1, rank: 0 }));
+
+  test('of a bucket that is larger than a page say nothing of what lies before and behind', () => {
+    const full = digestOf(entriesOf(keys));
+    for (const part of [0, 1, 2]) {
+      const page = full.page(5, (parts) => {
+        expect(parts).toBe(3);
+        return part;
+      });
+      expect(full.compare(5, page)).toEqual({ ours: [], theirs: [] });
+    }
+  });
+
+  test('of a bucket that is larger than a page come up in its parts, from both sides', () => {
+    const [mine, others] = [keys.filter((_, i) => i !== 3), keys.filter((_, i) => i !== 240)];
+    const [a, b] = [digestOf(entriesOf(mine)), digestOf(entriesOf(others))];
+    const theirs = (ours: StateDigest, other: StateDigest) =>
+      [0, 1, 2].flatMap(
+        (part) =>
+          ours.compare(
+            5,
+            other.page(5, () => part),
+          )?.theirs ?? [],
+      );
+    expect(theirs(a, b)).toEqual([keys[3]]);
+    expect(theirs(b, a)).toContainEqual(keys[240]);
   });
 
   test('take no malformed pages', () => {

@@ -13,7 +13,7 @@ const ROOT_HASH_BYTES = 16;
 const ENTRY_BYTES = 13;
 /** Bytes of one key. */
 export const DIGEST_KEY_BYTES = 8;
-/** Entries of a bucket that are sent and compared: a page fits into a datagram. With 4,096 members there are 32 on average. */
+/** Entries of a bucket that are sent and compared at a time: a page fits into a datagram. With 4,096 members there are 32 on average. */
 const MAX_PAGE_ENTRIES = 84;
 
 interface Bucket {
@@ -94,11 +94,18 @@ export class StateDigest {
     return differing;
   }
 
-  /** The entries of a bucket, as much as fits into a datagram. */
-  page(index: number): Uint8Array {
+  /**
+   * The entries of a bucket; of more than fit into a datagram a part.
+   * @param pick which of so many parts, at random: all of them come up in time
+   */
+  page(index: number, pick: (parts: number) => number): Uint8Array {
     const bucket = this.#buckets[index];
-    const page = bucket === undefined ? new Uint8Array(0) : pageOf(bucket);
-    return page.subarray(0, MAX_PAGE_ENTRIES * ENTRY_BYTES);
+    if (bucket === undefined) return new Uint8Array(0);
+    const parts = Math.ceil(bucket.entries.size / MAX_PAGE_ENTRIES);
+    if (parts <= 1) return pageOf(bucket);
+    // The last part is as long as the others: a shorter page would say that there is nothing else.
+    const start = Math.min(pick(parts) * MAX_PAGE_ENTRIES, bucket.entries.size - MAX_PAGE_ENTRIES);
+    return pageOf(bucket).subarray(start * ENTRY_BYTES, (start + MAX_PAGE_ENTRIES) * ENTRY_BYTES);
   }
 
   /** Null if `page` is malformed. */
@@ -120,10 +127,11 @@ export class StateDigest {
       if (order < 0) differences.theirs.push(theirs.slice(0, DIGEST_KEY_BYTES));
       else if (order > 0) differences.ours.push(key);
     }
-    // A full page says nothing of what lies behind its end.
+    // A full page says nothing of what lies before and behind it. What we alone have there they see in our pages.
     const full = page.length === MAX_PAGE_ENTRIES * ENTRY_BYTES;
+    const [first = ''] = seen;
     for (const key of bucket.entries.keys()) {
-      if (!seen.has(key) && (!full || key < last)) differences.ours.push(key);
+      if (!seen.has(key) && (!full || (first < key && key < last))) differences.ours.push(key);
     }
     return differences;
   }
