@@ -122,18 +122,6 @@ TEST(BondPaths, ANewSessionHastensTheNextChallenge) {
   EXPECT_EQ(table.paths[0].phase, PathPhase::kActive);
 }
 
-// What a peer names may be anybody's address: its sessions begin the tries anew once in 25 s, which are seven by then.
-TEST(BondPaths, SessionsAllTheTimeHastenFewChallenges) {
-  Table table;
-  table.open = 0;
-  table.paths.set_candidates(table.now, std::vector{way(1, 1)});
-  for (int i = 0; i < 800; ++i) {
-    table.run(750 * kMs);
-    table.paths.session_started();
-  }
-  EXPECT_LE(table.sent[0], 8 * 600u / 25);
-}
-
 TEST(BondPaths, AnAnswerMustNameTheChallengeAndComeByTheSameWay) {
   Table table;
   table.paths.set_candidates(table.now, std::vector{way(1, 1), way(2, 2)});

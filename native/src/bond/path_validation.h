@@ -28,19 +28,14 @@ class PathValidation {
     most_interval_ns_ = proven ? kMostProvenIntervalNs : kMostIntervalNs;
     next_ns_ = now;
     tries_ = 0;
-    encouraged_ns_ = 0;
     credit_ = 0;
     in_flight_.clear();
   }
-  // The other end gives a sign of life: three more tries, unless some are under way, or were for that not long ago: a
-  // peer that begins sessions all the time has us send no more to the addresses that it names.
+  // The other end gives a sign of life: three more tries, unless some are under way.
   void encourage(uint64_t now) {
     if (tries_ < kTries) return;
-    const uint64_t allowed = encouraged_ns_ == 0 ? 0 : encouraged_ns_ + most_interval_ns_;
-    const uint64_t next = std::max({now, sent_ns_ + kFirstIntervalNs, allowed});
-    if (next >= next_ns_) return;
     tries_ = 0;
-    next_ns_ = encouraged_ns_ = next;
+    next_ns_ = std::max(now, sent_ns_ + kFirstIntervalNs);
   }
   // All tries are over, long enough.
   bool exhausted() const { return tries_ > kTries; }
@@ -72,7 +67,6 @@ class PathValidation {
   uint64_t next_ns_ = 0;
   uint64_t sent_ns_ = 0;
   uint32_t tries_ = 0;
-  uint64_t encouraged_ns_ = 0;
   uint64_t credit_ = 0;
   TokensInFlight<kTries + 1> in_flight_;
 };
