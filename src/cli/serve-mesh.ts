@@ -41,8 +41,7 @@ export async function serveMesh(
   down = () => void agent.down();
   reload = () => {
     agent.reload().catch((error: unknown) => {
-      const reason = messageOf(error);
-      log.error('reload failed', { reason });
+      log.error('reload failed', { reason: messageOf(error) });
     });
   };
   if (endAtOnce) down();

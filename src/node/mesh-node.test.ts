@@ -402,7 +402,6 @@ describe('a mesh node', () => {
     await expect(host.reload()).rejects.toThrow('invites');
     expect(host.status).toMatchObject({ mtu: 1420, listenPort: 51820 });
     expect(host.node?.trust).toBe(before);
-    host.node?.cancelInvite('none');
     rmSync(host.store.path('invites'));
     expect(await host.reload()).toEqual({ changes: ['port', 'mtu'] });
   });

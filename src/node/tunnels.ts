@@ -133,8 +133,7 @@ export class Tunnels {
       if (this.#changedSince) this.changed();
     });
     this.applyNow().catch((error: unknown) => {
-      const reason = messageOf(error);
-      this.#env.log.error('the interface could not be set up', { reason });
+      this.#env.log.error('the interface could not be set up', { reason: messageOf(error) });
     });
   }
 
